@@ -1,0 +1,1 @@
+"""The machine: it knows that there are runners, scrapers and steps, never which."""

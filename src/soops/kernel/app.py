@@ -1,0 +1,114 @@
+"""One application: the plugins that take part, handed around instead of globals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from soops.kernel.errors import SoopsError, StudyError
+from soops.kernel.plugging import discovery, registry
+from soops.kernel.plugging.discovery import Found, Loaded
+from soops.kernel.values import Source, UserModule
+
+__all__ = ["App"]
+
+log = logging.getLogger("soops")
+
+
+class App:
+    """The plugins of one command or one call, and the registries made from them.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        What :func:`soops.kernel.plugging.discovery.load` gave.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self._registries: dict[str, registry.Registry[Any]] = {}
+        self._muted: set[tuple[str, str]] = set()
+        self._impls: dict[str, list[Any]] = {}
+
+    @classmethod
+    def create(
+        cls, disabled: Iterable[str] = (), found: Sequence[Found] | None = None
+    ) -> App:
+        """Discover and load the installed plugins; a broken one is one line in the log."""
+        where = discovery.discover() if found is None else found
+        loaded = discovery.load(where, discovery.disabled_names(disabled))
+        for failure in loaded.failures:
+            log.warning("%s", failure)
+        return cls(loaded)
+
+    def registry(self, kind: str) -> registry.Registry[Any]:
+        """Return the registry of a kind, collected at the first call.
+
+        Parameters
+        ----------
+        kind : str
+            A key of ``hookspecs.REGISTRIES``: ``"runner"``, ``"scraper"``, ...
+        """
+        if kind not in self._registries:
+            before = len(self.loaded.failures)
+            self._registries[kind] = registry.collect(self.loaded, kind)
+            for failure in self.loaded.failures[before:]:
+                log.warning("%s", failure)
+        return self._registries[kind]
+
+    def resolve(
+        self,
+        kind: str,
+        name: str,
+        *,
+        source: Source | None = None,
+        error: type[SoopsError] = StudyError,
+    ) -> Any:
+        """Return the object that ``name`` stands for among the specs of ``kind``."""
+        return self.registry(kind).resolve(name, source=source, error=error)
+
+    def add(self, plugin: Any, name: str) -> None:
+        """Register a plugin object that is nearer than all others: a user's module.
+
+        Raises
+        ------
+        StudyError
+            When its hook implementations do not fit.
+        """
+        if not discovery.register(self.loaded, plugin, name):
+            failure = self.loaded.failures.pop()
+            raise StudyError(str(failure), hint="see docs/hooks for the hooks and their arguments")
+        self._registries.clear()
+        self._impls.clear()
+
+    def adapt(self, module: ModuleType, path: Path) -> UserModule | None:
+        """Ask what a user's module offers; None when no plugin understands it."""
+        result: UserModule | None = self.loaded.manager.hook.soops_adapt_module(
+            module=module, path=path
+        )
+        return result
+
+    def emit(self, event: str, **kwargs: Any) -> None:
+        """Tell all plugins of an event; one that raises is named once and muted."""
+        impls = self._impls.get(event)
+        if impls is None:
+            caller = getattr(self.loaded.manager.hook, event)
+            impls = self._impls[event] = list(reversed(caller.get_hookimpls()))
+        for impl in impls:
+            key = (event, impl.plugin_name)
+            if key in self._muted:
+                continue
+            try:
+                impl.function(*(kwargs[name] for name in impl.argnames))
+            except Exception as exc:  # a stranger's code: the study goes on
+                self._muted.add(key)
+                log.warning(
+                    "plugin %r raised %s in %s and is not told any more: %s",
+                    impl.plugin_name,
+                    type(exc).__name__,
+                    event,
+                    exc,
+                )

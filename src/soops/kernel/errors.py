@@ -1,0 +1,147 @@
+"""Errors that a user reads, and the exit codes that scripts read.
+
+Anyone may import this module; it imports nothing of soops but ``values``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterable
+
+from soops.kernel.values import Source
+
+__all__ = [
+    "ExitCode",
+    "LockedError",
+    "PluginError",
+    "RunnerError",
+    "SoopsError",
+    "StudyError",
+    "UsageError",
+    "near_misses",
+    "unknown_name",
+]
+
+
+class ExitCode(enum.IntEnum):
+    """What the commands return to the shell."""
+
+    OK = 0
+    RUNS_FAILED = 1
+    USAGE = 2
+    STUDY = 3
+    PLUGIN = 4
+    RUNNER = 5
+    LOCKED = 6
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+class SoopsError(Exception):
+    """A mistake that the user can mend.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in one line.
+    source : Source, optional
+        Where it is wrong.
+    hint : str, optional
+        What to do, in one line.
+    """
+
+    code: ExitCode = ExitCode.STUDY
+
+    def __init__(
+        self, message: str, *, source: Source | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.hint = hint
+
+    def lines(self) -> list[str]:
+        """Return at most three lines: what, where, what to do."""
+        out = [f"error: {_one_line(self.message)}"]
+        if self.source is not None:
+            out.append(f"  in {_one_line(str(self.source))}")
+        if self.hint:
+            out.append(f"  hint: {_one_line(self.hint)}")
+        return out
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())[len("error: ") :]
+
+
+class UsageError(SoopsError):
+    """The command line is wrong."""
+
+    code = ExitCode.USAGE
+
+
+class StudyError(SoopsError):
+    """The study text, the user's module or a directory is wrong."""
+
+    code = ExitCode.STUDY
+
+
+class PluginError(SoopsError):
+    """A plugin is missing, broken or clashes with another one."""
+
+    code = ExitCode.PLUGIN
+
+
+class RunnerError(SoopsError):
+    """The runner itself broke; not a run."""
+
+    code = ExitCode.RUNNER
+
+
+class LockedError(SoopsError):
+    """Another driver holds the study."""
+
+    code = ExitCode.LOCKED
+
+
+def near_misses(word: str, known: Iterable[str]) -> str:
+    """Return ``"did you mean 'a' or 'b'?"``, or an empty string.
+
+    Parameters
+    ----------
+    word : str
+        What was given.
+    known : iterable of str
+        What would have been right.
+    """
+    close = difflib.get_close_matches(word, sorted(set(known)), n=3, cutoff=0.6)
+    if not close:
+        return ""
+    return "did you mean " + " or ".join(f"{name!r}" for name in close) + "?"
+
+
+def unknown_name(
+    kind: str,
+    name: str,
+    known: Iterable[str],
+    *,
+    source: Source | None = None,
+    error: type[SoopsError] = StudyError,
+    extra: str = "",
+) -> SoopsError:
+    """Return the error for a name that nothing answers to, with its near misses."""
+    names = sorted(set(known))
+    hint = near_misses(name, names)
+    if not hint:
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        hint = f"known: {shown}" if names else f"no {kind} is known"
+    if extra:
+        hint = f"{hint}; {extra}"
+    return error(f"unknown {kind} {name!r}", source=source, hint=hint)
+
+
+def _one_line(text: str, limit: int = 600) -> str:
+    """Return printable text without line breaks or terminal escapes."""
+    parts = (c if c.isprintable() else repr(c)[1:-1] for c in text)
+    line = "".join(parts)
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -1,0 +1,1 @@
+"""How behaviour is found: specs, hook specifications, discovery, registry."""

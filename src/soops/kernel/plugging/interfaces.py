@@ -1,0 +1,77 @@
+"""The shapes of the things that specs point at: runners, checks, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from soops.kernel.values import Job, RunRecord, Scooped, Update
+
+__all__ = ["Check", "Runner", "RunnerSetup", "Store"]
+
+#: ``check(directory, parameters, options, record)``; ``record`` is None for a run of old
+#: that left none, ``options`` a namespace of the options of ``soops-run``.
+Check = Callable[[Path, Mapping[str, Any], Any, RunRecord | None], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSetup:
+    """What a runner is made from.
+
+    Attributes
+    ----------
+    n_workers : int
+        How many runs at once.
+    options : object
+        An instance of the options dataclass of its spec, or None.
+    cluster_kwargs : mapping
+        ``--cluster-kwargs`` of the command line.
+    root : Path
+        The runs root of the study, absolute.
+    say : callable
+        ``say(text)`` shows a line to the person who watches.
+    """
+
+    n_workers: int = 2
+    options: Any = None
+    cluster_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    root: Path = Path()
+    say: Callable[[str], None] = lambda text: None
+
+
+class Runner(Protocol):
+    """Where runs happen. Always plural, so that job arrays are natural.
+
+    An exception from a method means that the runner is broken; the trouble of a job is
+    an ``Outcome`` in an ``Update``.
+    """
+
+    def capacity(self) -> int:
+        """Return how many jobs it would take now, to run or to queue."""
+
+    def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
+        """Take jobs and return a token for each; never wait for the work."""
+
+    def poll(self, timeout: float) -> Sequence[Update]:
+        """Return what changed since the last call, waiting at most ``timeout`` seconds.
+
+        Must return early when it is interrupted by a signal.
+        """
+
+    def cancel(self, tokens: Sequence[str]) -> None:
+        """Stop these jobs; each still gets its outcome from ``poll``."""
+
+    def close(self) -> None:
+        """Stop whatever is left and give back every resource."""
+
+
+class Store(Protocol):
+    """A file format for tables."""
+
+    def write(self, scooped: Scooped, path: Path) -> None:
+        """Write a table; atomically, never an empty one over a full one."""
+
+    def read(self, path: Path) -> Scooped:
+        """Read a table back; no code runs from the file."""

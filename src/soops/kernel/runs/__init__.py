@@ -1,0 +1,1 @@
+"""Parameter sets to run directories. Imports nothing of ``table``."""

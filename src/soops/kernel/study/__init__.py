@@ -1,0 +1,1 @@
+"""Text to parameter sets. Imports nothing of ``runs`` and ``table``."""

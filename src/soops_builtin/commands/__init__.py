@@ -1,0 +1,1 @@
+"""Commands that the builtin adds to ``soops``."""

@@ -1,0 +1,1 @@
+"""The builtin plugin: specs only. Nothing of what they name is imported here."""

@@ -1,0 +1,1 @@
+"""Run functions: how one command becomes a process."""

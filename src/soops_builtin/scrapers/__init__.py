@@ -1,0 +1,1 @@
+"""Scrapers: one file of a run directory to a mapping of values."""

@@ -1,0 +1,1 @@
+"""Steps: post-processing of a scooped table."""

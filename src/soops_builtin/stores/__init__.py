@@ -1,0 +1,1 @@
+"""Stores: a scooped table to a file and back."""
