@@ -1,0 +1,146 @@
+"""What a person may ask of a pass over a study, and what user functions see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import SimpleNamespace
+from typing import Any
+
+from soops.kernel.errors import UsageError, near_misses
+from soops.kernel.values import State
+
+__all__ = ["RunOptions"]
+
+#: What ``rerun`` takes besides the states of ended runs.
+RERUN_WORDS = ("all", "unfinished")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of ``soops-run`` and of ``soops.run``.
+
+    Attributes
+    ----------
+    section : str, optional
+        The study of a file that holds several.
+    overrides : str, optional
+        Further ``key=value`` text that goes before the study's own.
+    contracts : str, optional
+        Keys that change in lockstep: ``"a + b, c + d"``; None: those of the study.
+    generate, compute : str or mapping, optional
+        Arguments of the generating function and of the computing class.
+    where : str, optional
+        A safe expression; only the sets for which it holds are planned.
+    output_dir : str
+        Where the files of the study as a whole go.
+    recompute : int
+        0: run nothing, 1: what is not finished, 2: everything.
+    rerun : tuple of str
+        Of the known sets run again exactly those whose last state is named.
+    n_workers : int
+        Runs at once.
+    timeout, grace : float
+        Seconds; after ``timeout`` a run gets TERM, after ``grace`` more KILL.
+    retries : int
+        How often a run that failed or timed out is tried again in this pass.
+    max_failures : int, optional
+        Start no more runs after so many did not end well.
+    accept_exit : tuple of int, optional
+        Exit codes that mean success; None: those of the study, usually 0.
+    """
+
+    section: str | None = None
+    overrides: str | None = None
+    contracts: str | None = None
+    generate: str | Mapping[str, Any] | None = None
+    compute: str | Mapping[str, Any] | None = None
+    where: str | None = None
+    output_dir: str = "output"
+    recompute: int = 1
+    rerun: tuple[str, ...] = ()
+    n_workers: int = 2
+    runner: str = "local"
+    runner_options: Mapping[str, str] = field(default_factory=dict)
+    cluster_kwargs: str | Mapping[str, Any] | None = None
+    run_function: str = "subprocess.run"
+    timeout: float | None = None
+    grace: float = 5.0
+    retries: int = 0
+    max_failures: int | None = None
+    accept_exit: tuple[int, ...] | None = None
+    capture: bool = True
+    max_output: int | None = None
+    progress: bool = False
+    silent: bool = False
+    durable: bool = False
+    break_lock: bool = False
+    dry_run: bool = False
+    shell: bool = False
+    argv: tuple[str, ...] = ()
+
+    @classmethod
+    def create(cls, options: Mapping[str, Any]) -> RunOptions:
+        """Check names and bounds.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name or a value out of bounds.
+        """
+        known = [item.name for item in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise UsageError(f"unknown option {name!r}", hint=near_misses(name, known))
+        self = cls(**options)
+        self._check()
+        return self
+
+    def _check(self) -> None:
+        if self.n_workers < 1:
+            raise UsageError(
+                f"the number of workers must be 1 or more, not {self.n_workers}", hint="use -n 2"
+            )
+        if self.recompute not in (0, 1, 2):
+            raise UsageError(
+                f"-r takes 0, 1 or 2, not {self.recompute}",
+                hint="0: run nothing, 1: what is not finished, 2: everything",
+            )
+        for name, value, least in (
+            ("timeout", self.timeout, 0.0),
+            ("grace", self.grace, 0.0),
+            ("retries", self.retries, 0),
+            ("max-failures", self.max_failures, 1),
+            ("max-output", self.max_output, 0),
+        ):
+            if value is not None and not value >= least:
+                raise UsageError(f"--{name} must be {least} or more, not {value}")
+        words = [*(state.value for state in State), *RERUN_WORDS]
+        for word in self.rerun:
+            if word not in words:
+                raise UsageError(
+                    f"--rerun does not know the state {word!r}",
+                    hint=near_misses(word, words) or "known: " + ", ".join(words),
+                )
+
+    def namespace(self, conf: str, run_mod: str, contracts: Any) -> SimpleNamespace:
+        """Return what user functions get as ``options``: the names that scripts read."""
+        return SimpleNamespace(
+            cluster_kwargs=self.cluster_kwargs or {},
+            compute_pars=self.compute,
+            conf=conf,
+            contract=[list(keys) for keys in contracts] or None,
+            dry_run=self.dry_run,
+            extra_conf=self.overrides or {},
+            generate_pars=self.generate,
+            n_workers=self.n_workers,
+            output_dir=self.output_dir,
+            recompute=self.recompute,
+            run_function=self.run_function,
+            run_mod=run_mod,
+            runner=self.runner,
+            shell=self.shell,
+            study=self.section,
+            timeout=self.timeout,
+            verbose=not self.silent,
+        )

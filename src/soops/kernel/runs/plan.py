@@ -1,0 +1,230 @@
+"""Prepared study and index to planned runs, one after the other.
+
+Nothing is listed: memory is one chunk of sets, for ten sets or ten million.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from soops.kernel.errors import SoopsError, StudyError
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
+from soops.kernel.study.identity import identity, pkey
+from soops.kernel.values import Decision, ParameterSet, PlannedRun, RunRecord, State
+
+__all__ = ["KnownRuns", "parameter_sets", "plan_runs"]
+
+#: Sets looked up in the index at a time.
+CHUNK = 256
+BAD = (State.FAILED, State.TIMEOUT, State.LOST, State.CANCELLED)
+UNDER_WAY = (State.QUEUED, State.RUNNING)
+
+
+class KnownRuns(Protocol):
+    """What the plan asks of the index. Rows map column names to values."""
+
+    def lookup_pkeys(self, pkeys: list[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the known rows of these keys."""
+
+    def lookup_identities(self, identities: list[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the known rows of these identities."""
+
+    def next_number(self) -> int:
+        """Return the number after the largest in use."""
+
+
+def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
+    """Generate the sets of a study; the identity of each is left for who needs it."""
+    unhashed = set(prepared.info.unhashed)
+    computed_seen: set[str] | None = set() if prepared.compute is not None else None
+    for number, values in enumerate(prepared.space):
+        if prepared.compute is not None:
+            values.update(prepared.compute(values))
+        if not all(expression(values) for expression in prepared.where):
+            continue
+        hashed = _hashed(values, unhashed)
+        key = pkey(hashed)
+        if computed_seen is not None:
+            # A computing class may map two sets to one; only then sets are remembered.
+            if key in computed_seen:
+                continue
+            computed_seen.add(key)
+        yield ParameterSet(index=number, values=values, pkey=key, identity="")
+
+
+def plan_runs(prepared: Prepared, known: KnownRuns, options: RunOptions) -> Iterator[PlannedRun]:
+    """Say of each set where it lives, what its command is, and whether it will be run.
+
+    Raises
+    ------
+    StudyError
+        When a check or a computing class of the user raises.
+    """
+    planner = _Planner(prepared, known, options)
+    sets = parameter_sets(prepared)
+    while chunk := list(itertools.islice(sets, CHUNK)):
+        yield from planner.plan(chunk)
+
+
+class _Planner:
+    def __init__(self, prepared: Prepared, known: KnownRuns, options: RunOptions) -> None:
+        self.prepared = prepared
+        self.known = known
+        self.options = options
+        self.unhashed = set(prepared.info.unhashed)
+        self.number = known.next_number()
+        self.root = str(prepared.template.root)
+
+    def plan(self, chunk: list[ParameterSet]) -> Iterator[PlannedRun]:
+        rows = dict(self.known.lookup_pkeys([item.pkey for item in chunk]))
+        missing = {
+            identity(_hashed(item.values, self.unhashed)): item.pkey
+            for item in chunk
+            if item.pkey not in rows
+        }
+        if missing:
+            by_identity = self.known.lookup_identities(list(missing))
+            rows.update({missing[mark]: row for mark, row in by_identity.items()})
+        marks = {key: mark for mark, key in missing.items()}
+        for item in chunk:
+            row = rows.get(item.pkey)
+            mark = marks.get(item.pkey) or (row and row["identity"]) or ""
+            if not mark:
+                mark = identity(_hashed(item.values, self.unhashed))
+            yield self._one(
+                ParameterSet(index=item.index, values=item.values, pkey=item.pkey, identity=mark),
+                row,
+            )
+
+    def _one(self, item: ParameterSet, row: Mapping[str, Any] | None) -> PlannedRun:
+        prepared = self.prepared
+        if row is None:
+            number = self.number
+            self.number += 1
+            directory = prepared.template.directory(number, item.pkey)
+        else:
+            number = row["number"]
+            directory = self._known_directory(row)
+        values = {
+            **item.values,
+            prepared.info.output_key: directory,
+            SCRIPT_DIR: prepared.info.base,
+        }
+        decision, reason = self._decide(directory, values, row)
+        return PlannedRun(
+            parameters=item,
+            number=number,
+            directory=directory,
+            command=prepared.command.build(values),
+            decision=decision,
+            reason=reason,
+            attempts=(row["attempts"] or 0) if row is not None else 0,
+            values=values,
+            known=row is not None,
+        )
+
+    def _known_directory(self, row: Mapping[str, Any]) -> str:
+        name = row["directory"]
+        parsed = self.prepared.template.parse(name)
+        if parsed is not None:
+            return self.prepared.template.directory(*parsed)
+        return os.path.join(self.root, name)
+
+    def _decide(
+        self, directory: str, values: Mapping[str, Any], row: Mapping[str, Any] | None
+    ) -> tuple[Decision, str]:
+        level = self.options.recompute
+        if level == 0:
+            return Decision.SKIP, "-r 0 runs nothing"
+        if row is None:
+            return Decision.RUN, "new"
+        if level == 2:
+            return Decision.RERUN, "-r 2 runs everything again"
+        state = State(row["state"])
+        how = _how_it_ended(row)
+        if self.options.rerun:
+            return self._decide_rerun(state, how, directory, values, row)
+        if state in UNDER_WAY:
+            return Decision.RERUN, "it was interrupted"
+        if state in BAD:
+            return Decision.RERUN, f"the last attempt ended {how}"
+        if self._is_finished(directory, values, row):
+            return Decision.SKIP, "finished"
+        if state is State.DONE:
+            return Decision.RERUN, "it ended well but the check does not find it finished"
+        return Decision.RERUN, "not finished"
+
+    def _decide_rerun(
+        self,
+        state: State,
+        how: str,
+        directory: str,
+        values: Mapping[str, Any],
+        row: Mapping[str, Any],
+    ) -> tuple[Decision, str]:
+        words = self.options.rerun
+        if "all" in words or state.value in words:
+            return Decision.RERUN, f"--rerun: the last attempt ended {how}"
+        if "unfinished" in words and not (
+            state not in BAD
+            and state not in UNDER_WAY
+            and self._is_finished(directory, values, row)
+        ):
+            return Decision.RERUN, "--rerun: not finished"
+        return Decision.SKIP, f"not among --rerun: {how}"
+
+    def _is_finished(
+        self, directory: str, values: Mapping[str, Any], row: Mapping[str, Any]
+    ) -> bool:
+        record = _as_record(row) if row["state"] != State.UNKNOWN else None
+        try:
+            return bool(
+                self.prepared.check(Path(directory), dict(values), self.prepared.namespace, record)
+            )
+        except SoopsError:
+            raise
+        except Exception as exc:
+            raise StudyError(
+                f"the completion check raised {type(exc).__name__}: {exc}",
+                hint=f"it was asked about {directory!r}",
+            ) from exc
+
+
+def _how_it_ended(row: Mapping[str, Any]) -> str:
+    detail = {
+        "exit": f" (exit {row['returncode']})" if row["returncode"] else "",
+        "signal": f" ({row['signal']})",
+    }.get(row["cause"] or "", f" ({row['cause']})" if row["cause"] else "")
+    return f"{row['state']}{detail}"
+
+
+def _as_record(row: Mapping[str, Any]) -> RunRecord:
+    """Return as much of a record as the index knows; enough for a check."""
+    return RunRecord(
+        identity=row["identity"] or "",
+        pkey=row["pkey"],
+        number=row["number"],
+        directory=row["directory"],
+        parameters={},
+        command="",
+        state=State(row["state"]),
+        cause=row["cause"] or "",
+        returncode=row["returncode"],
+        signal=row["signal"],
+        started=row["started"],
+        ended=row["ended"],
+        elapsed=row["elapsed"],
+        host=row["host"],
+        attempts=row["attempts"] or 1,
+    )
+
+
+def _hashed(values: Mapping[str, Any], unhashed: set[str]) -> dict[str, Any]:
+    if not unhashed:
+        return dict(values)
+    return {key: value for key, value in values.items() if key not in unhashed}

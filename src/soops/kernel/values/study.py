@@ -1,0 +1,176 @@
+"""Values of the first room: what a text and a module say, and the sets made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: The option is given without a value (it is a flag).
+DEFINED = "@defined"
+#: The option is left out of the command.
+UNDEFINED = "@undefined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a text comes from, for error messages. Lines and columns count from 1."""
+
+    path: str = "command line"
+    section: str | None = None
+    line: int | None = None
+    column: int | None = None
+    excerpt: str | None = None
+    """The line of text with a caret below it is made from this line and ``column``."""
+
+    def __str__(self) -> str:
+        text = self.path
+        if self.section:
+            text += f" [{self.section}]"
+        if self.line is not None:
+            text += f", line {self.line}"
+        if self.column is not None:
+            text += f", column {self.column}"
+        if self.excerpt is not None:
+            text += f": {self.excerpt}"
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """``@name(args, key=value)`` in a study text. It is looked up, never evaluated."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    called: bool = False
+    """Whether it was written with parentheses."""
+    text: str = ""
+    """As it was written, the ``@`` included."""
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """What a directive gives when the values come from a function of the user's module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What the text says, unexpanded: values may be or hold :class:`Directive`."""
+
+    name: str
+    source: Source
+    values: Mapping[str, Any]
+    contracts: tuple[tuple[str, ...], ...] = ()
+    where: str | None = None
+    generate: Mapping[str, Any] | None = None
+    """Arguments of the generating function, when the text has a ``NAME.@generate`` section."""
+    module: UserModule | None = None
+    """The program, when the text describes it too (a TOML study)."""
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Further named sections of the file, for ``--generate-pars=SECTION``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """How the program is run.
+
+    Attributes
+    ----------
+    command : str or tuple of str
+        Shell text with ``str.format`` fields, or an argument list (no shell).
+    options : mapping
+        Parameter key to template, in command line order.
+    output_key : str
+        The field of ``command`` that is the run directory.
+    finished : object
+        What a check understands: a file name, a function ``(pars, options)``, ``"exit:0"``.
+    defaults : mapping
+        Values of parameters that the study does not name.
+    unhashed : tuple of str
+        Parameters that do not tell one run from another.
+    base : str
+        Directory of the module or study file: the ``script_dir`` of the command.
+    cwd, env : str, mapping
+        Working directory and additions to the environment; None: those of the driver.
+    timeout : float, optional
+        Seconds.
+    """
+
+    command: str | tuple[str, ...]
+    options: Mapping[str, str]
+    output_key: str
+    finished: Any
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    unhashed: tuple[str, ...] = ()
+    base: str = "."
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    accept_exit: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoopItem:
+    """One file of a run directory and the scraper that reads it.
+
+    ``scraper`` is the name of a registered scraper or a function ``(path, rdata=None)``.
+    """
+
+    pattern: str
+    scraper: str | Callable[..., Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_parameters: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoopInfo:
+    """What to read from each run directory, in order."""
+
+    items: tuple[ScoopItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCall:
+    """One post-processing step: a registered name or a function, with its arguments."""
+
+    name: str
+    target: str | Callable[..., Any]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserModule:
+    """What a script or a TOML study offers; every part may be absent."""
+
+    name: str
+    path: Path
+    run_info: RunInfo | None = None
+    scoop_info: ScoopInfo | None = None
+    steps: tuple[StepCall, ...] = ()
+    functions: Mapping[str, Any] = field(default_factory=dict)
+    """Public callables of the module by name: generators, compute classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One dimension of the space: several keys when they change in lockstep.
+
+    ``rows`` has one tuple for each position along the axis, one value for each key.
+    """
+
+    keys: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSet:
+    """One point of the space: ``values`` in key order, computed keys last."""
+
+    index: int
+    values: Mapping[str, Any]
+    pkey: str
+    identity: str

@@ -1,0 +1,55 @@
+"""Values of the third room: what was read from run directories, and the table of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRead:
+    """One item read: its pattern, the files it stood for, their mtimes, the keys it gave."""
+
+    item: str
+    filenames: tuple[str, ...]
+    mtimes: tuple[float, ...]
+    """Seconds since the epoch, NaN where unknown."""
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoopedRow:
+    """What was read from one run directory. An error is data: item name to text."""
+
+    directory: str
+    values: Mapping[str, Any]
+    files: tuple[FileRead, ...] = ()
+    parameter_keys: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scooped:
+    """The table: the only value with pandas inside.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row for each run directory.
+    meta : pandas.DataFrame
+        One row for each run directory and item.
+    parameter_keys : tuple of str
+        The columns that are input parameters.
+    errors : mapping
+        Run directory to ``{item: text}``.
+    """
+
+    frame: Any
+    meta: Any
+    parameter_keys: tuple[str, ...]
+    errors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    path: Path | None = None
+    """Where it is stored, or the place it would be stored at."""
+    output_dir: Path = Path()

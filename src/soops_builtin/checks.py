@@ -1,0 +1,64 @@
+"""The builtin checks: a file exists, a function of the module says so, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from soops.api import Check, RunRecord, StudyError
+
+__all__ = ["exit_code", "file_exists", "function"]
+
+_EXIT = "exit:"
+
+
+def file_exists(finished: Any) -> Check | None:
+    """Understand a file name, or a list of them: finished when all exist in the directory.
+
+    An empty name is the directory itself.
+    """
+    names = [finished] if isinstance(finished, str) else finished
+    if not isinstance(names, (list, tuple)) or not names:
+        return None
+    if not all(isinstance(name, str) and not name.startswith(_EXIT) for name in names):
+        return None
+
+    def check(
+        directory: Path, parameters: Mapping[str, Any], options: Any, record: RunRecord | None
+    ) -> bool:
+        return all((directory / name).exists() for name in names)
+
+    return check
+
+
+def function(finished: Any) -> Check | None:
+    """Understand ``is_finished(pars, options)`` of the user's module."""
+    if not callable(finished):
+        return None
+
+    def check(
+        directory: Path, parameters: Mapping[str, Any], options: Any, record: RunRecord | None
+    ) -> bool:
+        return bool(finished(dict(parameters), options))
+
+    return check
+
+
+def exit_code(finished: Any) -> Check | None:
+    """Understand ``"exit:0"`` or ``"exit:0,3"``: finished when it ended with one of these."""
+    if not isinstance(finished, str) or not finished.startswith(_EXIT):
+        return None
+    try:
+        codes = {int(code) for code in finished[len(_EXIT) :].split(",")}
+    except ValueError:
+        raise StudyError(
+            f"finished = {finished!r} does not name exit codes", hint="write 'exit:0' or 'exit:0,3'"
+        ) from None
+
+    def check(
+        directory: Path, parameters: Mapping[str, Any], options: Any, record: RunRecord | None
+    ) -> bool:
+        return record is not None and record.returncode in codes
+
+    return check
