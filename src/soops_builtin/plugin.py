@@ -1,1 +1,216 @@
 """The builtin plugin: specs only. Nothing of what they name is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from soops.api import (
+    CheckSpec,
+    CommandSpec,
+    DirectiveSpec,
+    PlannedRun,
+    ReaderSpec,
+    RunFunctionSpec,
+    RunnerSpec,
+    RunRecord,
+    ScraperSpec,
+    StepSpec,
+    StoreSpec,
+    StudyRun,
+    Summary,
+    UserModule,
+    hookimpl,
+)
+
+
+@hookimpl
+def soops_conf_readers() -> Sequence[ReaderSpec]:
+    """Give the three forms of a study."""
+    home = "soops_builtin.readers"
+    return [
+        ReaderSpec(
+            name="text",
+            target=f"{home}:read_text",
+            summary="key=value text of the command line",
+        ),
+        ReaderSpec(
+            name="ini",
+            target=f"{home}:read_ini",
+            suffixes=(".cfg", ".ini"),
+            summary="sections of key = value lines, one for each study",
+        ),
+        ReaderSpec(
+            name="toml",
+            target=f"{home}:read_toml",
+            suffixes=(".toml",),
+            summary="the whole study with its program, scrapers and steps",
+        ),
+    ]
+
+
+@hookimpl
+def soops_directives() -> Sequence[DirectiveSpec]:
+    """Give the directives of the value language."""
+    home = "soops_builtin.directives"
+    words = {
+        "defined": "the option is given without a value",
+        "undefined": "the option is left out",
+        "arange": "numpy.arange(start, stop, step, dtype)",
+        "linspace": "numpy.linspace(start, stop, num, ...)",
+        "logspace": "numpy.logspace(start, stop, num, base, ...)",
+        "geomspace": "numpy.geomspace(start, stop, num, ...)",
+        "range": "integers as of Python's range",
+        "generate": "values of a function of the user's module",
+    }
+    return [
+        DirectiveSpec(name=name, target=f"{home}:{name}_", summary=summary)
+        for name, summary in words.items()
+    ]
+
+
+@hookimpl
+def soops_run_functions() -> Sequence[RunFunctionSpec]:
+    """Give three names of one supervised launch."""
+    home = "soops_builtin.run_functions.supervised"
+    return [
+        RunFunctionSpec(
+            name="subprocess.run",
+            target=f"{home}:subprocess_run",
+            summary="output to files in the run directory",
+        ),
+        RunFunctionSpec(
+            name="psutil.Popen",
+            target=f"{home}:psutil_popen",
+            summary="also samples memory and CPU of the whole process tree",
+        ),
+        RunFunctionSpec(
+            name="os.system",
+            target=f"{home}:os_system",
+            summary="leaves the terminal to the program",
+        ),
+    ]
+
+
+@hookimpl
+def soops_runners() -> Sequence[RunnerSpec]:
+    """Give the places where runs happen."""
+    home = "soops_builtin.runners"
+    return [
+        RunnerSpec(
+            name="local",
+            target=f"{home}.local:LocalRunner",
+            aliases=("threadpool",),
+            summary="processes of this machine",
+        ),
+        RunnerSpec(
+            name="inline",
+            target=f"{home}.inline:InlineRunner",
+            summary="one run after the other, for debugging",
+        ),
+        RunnerSpec(
+            name="dask",
+            target=f"{home}.dask:DaskRunner",
+            options=f"{home}.dask:DaskOptions",
+            summary="a dask cluster: started here, or one that runs already",
+        ),
+    ]
+
+
+@hookimpl
+def soops_checks() -> Sequence[CheckSpec]:
+    """Give the ways to tell that a run is finished."""
+    home = "soops_builtin.checks"
+    return [
+        CheckSpec(
+            name="function",
+            target=f"{home}:function",
+            summary="is_finished(pars, options) of the module",
+        ),
+        CheckSpec(
+            name="exit",
+            target=f"{home}:exit_code",
+            summary="'exit:0': the exit code of the last attempt",
+        ),
+        CheckSpec(
+            name="file",
+            target=f"{home}:file_exists",
+            summary="a file exists in the run directory",
+        ),
+    ]
+
+
+@hookimpl
+def soops_commands() -> Sequence[CommandSpec]:
+    """Give the commands that look at studies, and the demonstration."""
+    home = "soops_builtin.commands"
+    words = {
+        "find": "find runs by their parameters and states",
+        "info": "show the parameters of a module and of run directories",
+        "jobs": "show studies, running and ended",
+        "index": "check or rebuild the index of a study",
+        "demo": "run an example study from end to end",
+    }
+    return [
+        CommandSpec(name=name, target=f"{home}.{name}:{name}", summary=summary)
+        for name, summary in words.items()
+    ]
+
+
+@hookimpl
+def soops_adapt_module(module: ModuleType, path: Path) -> UserModule | None:
+    """Understand get_run_info, get_scoop_info and get_plugin_info."""
+    from soops_builtin.usermodule import adapt
+
+    return adapt(module, path)
+
+
+@hookimpl
+def soops_study_started(study: StudyRun, total: int | None) -> None:
+    """Begin the live line and the files of the study."""
+    from soops_builtin import listeners
+
+    listeners.study_started(study, total)
+
+
+@hookimpl
+def soops_run_started(study: StudyRun, run: PlannedRun, attempt: int) -> None:
+    """Count it."""
+    from soops_builtin import listeners
+
+    listeners.run_started(study, run, attempt)
+
+
+@hookimpl
+def soops_run_ended(study: StudyRun, record: RunRecord) -> None:
+    """Log it, show it."""
+    from soops_builtin import listeners
+
+    listeners.run_ended(study, record)
+
+
+@hookimpl
+def soops_study_ended(study: StudyRun, summary: Summary) -> None:
+    """Write the table of all sets, show the summary."""
+    from soops_builtin import listeners
+
+    listeners.study_ended(study, summary)
+
+
+@hookimpl
+def soops_scrapers() -> Sequence[ScraperSpec]:
+    """Give the scrapers."""
+    return []
+
+
+@hookimpl
+def soops_stores() -> Sequence[StoreSpec]:
+    """Give the table formats."""
+    return []
+
+
+@hookimpl
+def soops_steps() -> Sequence[StepSpec]:
+    """Give the post-processing steps."""
+    return []

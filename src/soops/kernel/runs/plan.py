@@ -17,10 +17,12 @@ from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
 from soops.kernel.study.identity import identity, pkey
 from soops.kernel.values import Decision, ParameterSet, PlannedRun, RunRecord, State
 
-__all__ = ["KnownRuns", "parameter_sets", "plan_runs"]
+__all__ = ["KnownRuns", "count_sets", "parameter_sets", "plan_runs"]
 
 #: Sets looked up in the index at a time.
 CHUNK = 256
+#: Filtered sets are counted beforehand only when the whole space has so few.
+COUNTED = 100_000
 BAD = (State.FAILED, State.TIMEOUT, State.LOST, State.CANCELLED)
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
@@ -36,6 +38,17 @@ class KnownRuns(Protocol):
 
     def next_number(self) -> int:
         """Return the number after the largest in use."""
+
+
+def count_sets(prepared: Prepared) -> int | None:
+    """Return the number of sets of a study; None when a filter makes counting dear."""
+    if not prepared.where:
+        return len(prepared.space)
+    if prepared.compute is not None or len(prepared.space) > COUNTED:
+        return None
+    return sum(
+        all(expression(values) for expression in prepared.where) for values in prepared.space
+    )
 
 
 def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:

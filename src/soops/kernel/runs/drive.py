@@ -1,0 +1,342 @@
+"""The one loop: fill the runner, listen to it, record what ended; retry, drain, stop.
+
+The policies are here and equal for all runners: window, retries, retry of lost runs,
+``--max-failures``, what Ctrl-C means. What is written, and in which order, is the
+ledger's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from soops.kernel.app import App
+from soops.kernel.errors import RunnerError, SoopsError
+from soops.kernel.plugging.interfaces import Runner
+from soops.kernel.runs.jobs import JobMaker
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.values import (
+    Decision,
+    Job,
+    Outcome,
+    PlannedRun,
+    RunRecord,
+    State,
+    StudyRun,
+    Summary,
+    Update,
+)
+
+if TYPE_CHECKING:
+    from soops.kernel.runs.ledger import Ledger
+
+__all__ = ["Drive"]
+
+#: Attempts in one pass at a run whose worker was lost; not the run's fault.
+LOST_TRIES = 3
+#: Planned sets looked at before the runner is listened to again.
+GLANCE = 2000
+#: Seconds between two looks at signals when nothing happens.
+TICK = 0.2
+#: Failures kept for the summary.
+SHOWN = 5
+RETRIED = (State.FAILED, State.TIMEOUT)
+
+
+@dataclasses.dataclass(slots=True)
+class _Attempt:
+    planned: PlannedRun
+    job: Job
+    tries: int
+    """Attempts at it in this pass, this one included."""
+    running: bool = False
+
+
+class Drive:
+    """One pass of the driver over the planned runs of a study.
+
+    Parameters
+    ----------
+    app : App
+        Told of the events.
+    study : StudyRun
+        What the events are about.
+    options : RunOptions
+        Retries, bounds.
+    runner : Runner
+        Where runs happen.
+    ledger : Ledger
+        Where everything is written.
+    jobs : JobMaker
+        Planned run to job.
+    accept_exit : sequence of int
+        Exit codes that mean success.
+    on_record : callable, optional
+        Called with each record of an ended run.
+    say : callable
+        Shows a line to the person who watches.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        study: StudyRun,
+        options: RunOptions,
+        runner: Runner,
+        ledger: Ledger,
+        jobs: JobMaker,
+        accept_exit: Sequence[int] = (0,),
+        on_record: Callable[[RunRecord], None] | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.app = app
+        self.study = study
+        self.options = options
+        self.runner = runner
+        self.ledger = ledger
+        self.jobs = jobs
+        self.accept_exit = frozenset(accept_exit)
+        self.on_record = on_record
+        self.say = say
+        self.under_way: dict[str, _Attempt] = {}
+        self.again: deque[tuple[PlannedRun, int]] = deque()
+        self.counts: dict[State, int] = {}
+        self.failures: list[RunRecord] = []
+        self.total = 0
+        self.skipped = 0
+        self.remaining = 0
+        self.exhausted = False
+        self.stopped = ""
+        self.interrupts = 0
+        self.told_drain = self.told_cancel = False
+        self.error: SoopsError | None = None
+
+    def run(self, plan: Iterator[PlannedRun]) -> Summary:
+        """Run what is planned; return how it went.
+
+        Raises
+        ------
+        RunnerError
+            When the runner itself broke; everything that ended before is recorded.
+        SoopsError
+            What the plan or the ledger raised, after the runs under way have ended.
+        """
+        started = time.monotonic()
+        with self._signals():
+            try:
+                self._loop(plan)
+            finally:
+                self.ledger.flush()
+        if self.error is not None:
+            raise self.error
+        return Summary(
+            total=self.total,
+            skipped=self.skipped,
+            counts=dict(self.counts),
+            elapsed=time.monotonic() - started,
+            failures=tuple(self.failures),
+            interrupted=self.interrupts > 0,
+            stopped=self.stopped,
+            root=self.study.root,
+            remaining=self.remaining,
+        )
+
+    def _loop(self, plan: Iterator[PlannedRun]) -> None:
+        while True:
+            try:
+                if not self._closing and (self.again or not self.exhausted):
+                    self._fill(plan)
+                self._obey()
+                if not self.under_way and (self._closing or self._is_over):
+                    break
+                for update in self._call(self.runner.poll, TICK):
+                    self._apply(update)
+                self.ledger.tick()
+            except KeyboardInterrupt:  # no handlers of ours: a notebook
+                self.interrupts += 1
+            if self.interrupts > 2:
+                break
+        self.remaining += len(self.again)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.exhausted and not self.again
+
+    @property
+    def _closing(self) -> bool:
+        return bool(self.interrupts or self.stopped or self.error)
+
+    def _fill(self, plan: Iterator[PlannedRun]) -> None:
+        """Hand over as many runs as the runner takes."""
+        room = self._call(self.runner.capacity)
+        batch: list[tuple[PlannedRun, int]] = []
+        while len(batch) < room and self.again:
+            batch.append(self.again.popleft())
+        try:
+            for _ in range(GLANCE):
+                if len(batch) >= room:
+                    break
+                planned = next(plan, None)
+                if planned is None:
+                    self.exhausted = True
+                    break
+                self.total += 1
+                if planned.decision is Decision.SKIP:
+                    self.skipped += 1
+                    self.ledger.skip(planned)
+                else:
+                    batch.append((planned, 1))
+        except SoopsError as exc:
+            self._fail(exc)
+        self._submit(batch)
+
+    def _submit(self, batch: list[tuple[PlannedRun, int]]) -> None:
+        attempts = []
+        try:
+            for planned, tries in batch:
+                job = self.jobs.make(planned, planned.attempts + tries)
+                self.ledger.prepare(planned, job)
+                attempts.append(_Attempt(planned, job, tries))
+        except SoopsError as exc:
+            self._fail(exc)
+        if not attempts:
+            return
+        try:
+            self.ledger.submitted([(item.planned, item.job) for item in attempts])
+        except SoopsError as exc:
+            self._fail(exc)
+            return
+        tokens = self._call(self.runner.submit, [item.job for item in attempts])
+        for token, attempt in zip(tokens, attempts, strict=True):
+            self.under_way[token] = attempt
+            self.app.emit(
+                "soops_run_started",
+                study=self.study,
+                run=attempt.planned,
+                attempt=attempt.job.attempt,
+            )
+
+    def _apply(self, update: Update) -> None:
+        attempt = self.under_way.get(update.token)
+        if attempt is None:
+            return
+        if update.outcome is None:
+            attempt.running = update.state is State.RUNNING
+            if update.pid is not None:
+                self.ledger.running(attempt.job, update)
+            return
+        del self.under_way[update.token]
+        try:
+            self._ended(attempt, self._judge(update.outcome))
+        except SoopsError as exc:
+            self._fail(exc)
+
+    def _judge(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with the state that the accepted exit codes give it."""
+        if outcome.cause != "exit":
+            return outcome
+        good = outcome.returncode in self.accept_exit
+        state = State.DONE if good else State.FAILED
+        return outcome if outcome.state is state else dataclasses.replace(outcome, state=state)
+
+    def _ended(self, attempt: _Attempt, outcome: Outcome) -> None:
+        if outcome.state is State.CANCELLED and outcome.started is None:
+            self.ledger.withdrawn(attempt.job)
+            self.remaining += 1
+            return
+        again = not self._closing and (
+            (outcome.state in RETRIED and attempt.tries <= self.options.retries)
+            or (outcome.state is State.LOST and attempt.tries < LOST_TRIES)
+        )
+        record = self.ledger.ended(attempt.planned, attempt.job, outcome)
+        if again:
+            self.again.append((attempt.planned, attempt.tries + 1))
+            return
+        self.counts[record.state] = self.counts.get(record.state, 0) + 1
+        if record.state is not State.DONE and len(self.failures) < SHOWN:
+            self.failures.append(record)
+        self.app.emit("soops_run_ended", study=self.study, record=record)
+        if self.on_record is not None:
+            self.on_record(record)
+        self._count_failures()
+
+    def _count_failures(self) -> None:
+        limit = self.options.max_failures
+        bad = sum(n for state, n in self.counts.items() if state is not State.DONE)
+        if limit is not None and bad >= limit and not self.stopped:
+            self.stopped = f"{bad} run{'s' * (bad > 1)} did not end well (--max-failures {limit})"
+            self.say(f"stopping: {self.stopped}; waiting for {len(self.under_way)} under way")
+            self._withdraw_queued()
+
+    def _obey(self) -> None:
+        """Do what the signals since the last look ask for."""
+        if self.interrupts >= 1 and not self.told_drain:
+            self.told_drain = True
+            self._withdraw_queued()
+            running = sum(item.running for item in self.under_way.values())
+            self.say(
+                f"interrupted: no new runs; waiting for {running or len(self.under_way)} "
+                "under way (Ctrl-C again stops them)"
+            )
+        if self.interrupts >= 2 and not self.told_cancel:
+            self.told_cancel = True
+            self.say("interrupted again: stopping the runs under way")
+            self._call(self.runner.cancel, list(self.under_way))
+
+    def _withdraw_queued(self) -> None:
+        queued = [token for token, item in self.under_way.items() if not item.running]
+        if queued:
+            self._call(self.runner.cancel, queued)
+
+    def _fail(self, exc: SoopsError) -> None:
+        """Start nothing more; the error is raised when what is under way has ended."""
+        if self.error is None:
+            self.error = exc
+
+    def _call(self, method: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return method(*args)
+        except SoopsError as exc:
+            self._abandon(str(exc))
+            raise
+        except Exception as exc:
+            self._abandon(f"{type(exc).__name__}: {exc}")
+            raise RunnerError(
+                f"the runner {self.study.runner!r} broke: {type(exc).__name__}: {exc}",
+                hint="what ended before is recorded; start the same command again to go on",
+            ) from exc
+
+    def _abandon(self, why: str) -> None:
+        """Record the runs under way as lost: their runner cannot tell any more."""
+        for attempt in self.under_way.values():
+            outcome = Outcome(state=State.LOST, cause="runner", message=why)
+            self.ledger.ended(attempt.planned, attempt.job, outcome)
+            self.counts[State.LOST] = self.counts.get(State.LOST, 0) + 1
+        self.under_way.clear()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Count interrupts while the loop runs; not in threads, not in notebooks."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or "ipykernel" in sys.modules:
+            yield
+            return
+
+        def count(number: int, frame: Any) -> None:
+            self.interrupts = max(self.interrupts + 1, 2 if number == signal.SIGTERM else 0)
+
+        numbers = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+        before = {number: signal.signal(number, count) for number in set(numbers)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)

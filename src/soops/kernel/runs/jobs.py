@@ -1,0 +1,65 @@
+"""Planned runs to jobs: what is the same for all runs of a study is worked out once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.values import Job, PlannedRun, RunInfo
+
+__all__ = ["LAUNCH", "JobMaker"]
+
+#: Runs a job where the runner says; the same for all the builtin's run functions.
+LAUNCH = "soops.kernel.runs.slot:run_job"
+
+
+class JobMaker:
+    """Makes the jobs of one study.
+
+    Parameters
+    ----------
+    info : RunInfo
+        Working directory, environment, timeout.
+    options : RunOptions
+        Grace, capture, bounds.
+    run_function : callable
+        ``run_function(job) -> Job``, from the registry.
+    root : str
+        The runs root, absolute.
+    """
+
+    def __init__(
+        self,
+        info: RunInfo,
+        options: RunOptions,
+        run_function: Callable[[Job], Job],
+        root: str,
+    ) -> None:
+        self._run_function = run_function
+        self._root = root
+        self._capture = options.capture
+        self._shared: Mapping[str, Any] = {
+            "launch": LAUNCH,
+            "cwd": os.path.abspath(info.cwd or "."),
+            "env": dict(info.env),
+            "timeout": info.timeout,
+            "grace": options.grace,
+            "max_output": options.max_output,
+        }
+
+    def make(self, planned: PlannedRun, attempt: int) -> Job:
+        """Return the job of a planned run."""
+        directory = os.path.abspath(planned.directory)
+        return self._run_function(
+            Job(
+                key=os.path.relpath(directory, self._root),
+                attempt=attempt,
+                command=planned.command,
+                directory=directory,
+                stdout=os.path.join(directory, "stdout.txt") if self._capture else None,
+                stderr=os.path.join(directory, "stderr.txt") if self._capture else None,
+                **self._shared,
+            )
+        )

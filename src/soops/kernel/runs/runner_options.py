@@ -1,0 +1,89 @@
+"""``--runner-opt key=value`` texts to the options dataclass of a runner."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from soops.kernel.app import App
+from soops.kernel.errors import UsageError, unknown_name
+from soops.kernel.plugging.registry import import_target
+from soops.kernel.plugging.specs import RunnerSpec
+from soops.kernel.values import Source
+
+__all__ = ["runner_options"]
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def runner_options(app: App, runner: str, given: Mapping[str, Any]) -> Any:
+    """Return an instance of the runner's options dataclass, or None when it has none.
+
+    Parameters
+    ----------
+    app : App
+        Its registry of runners.
+    runner : str
+        The name of the runner.
+    given : mapping
+        Option name to text, or to a value of the right type.
+
+    Raises
+    ------
+    UsageError
+        For an option that the runner does not have, or a text that is no value of it.
+    """
+    spec: RunnerSpec = app.registry("runner").get(runner)
+    source = Source(path="--runner-opt")
+    if spec.options is None:
+        if given:
+            raise UsageError(
+                f"the runner {runner!r} takes no options, but got {', '.join(given)}",
+                source=source,
+            )
+        return None
+    options = import_target(dataclasses.replace(spec, target=spec.options))
+    hints = typing.get_type_hints(options)
+    known = [item.name for item in dataclasses.fields(options)]
+    values = {}
+    for name, text in given.items():
+        if name not in known:
+            raise unknown_name(
+                f"option of the runner {runner!r}", name, known, source=source, error=UsageError
+            )
+        values[name] = _convert(name, text, hints[name], source)
+    try:
+        return options(**values)
+    except (TypeError, ValueError) as exc:
+        raise UsageError(f"the runner {runner!r} refuses its options: {exc}", source=source) from exc
+
+
+def _convert(name: str, text: Any, hint: Any, source: Source) -> Any:
+    if not isinstance(text, str):
+        return text
+    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
+    if typing.get_origin(hint) in (tuple, list):
+        return typing.get_origin(hint)(part.strip() for part in text.split(",") if part.strip())
+    for kind in kinds:
+        try:
+            if kind is bool:
+                return _bool(text)
+            if kind in (int, float):
+                return kind(text)
+        except ValueError:
+            continue
+        return text
+    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    raise UsageError(f"{name}={text!r} is not of type {wanted}", source=source)
+
+
+def _bool(text: str) -> bool:
+    word = text.lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(text)

@@ -1,0 +1,325 @@
+"""The Python API: ``run``, ``plan``, ``scoop``, ``find`` - what notebooks and the commands call.
+
+Every function takes the options of its command under the same names, returns a value,
+and raises :class:`soops.api.SoopsError` for a user's mistake.
+
+>>> import soops
+>>> summary = soops.run("output_dir='out/%s', --num=[1, 2]", "script.py")  # doctest: +SKIP
+>>> frame = soops.scoop("script.py", ["out"]).frame                        # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from soops.kernel.app import App
+from soops.kernel.errors import RunnerError, SoopsError
+from soops.kernel.plugging.interfaces import Runner, RunnerSetup
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
+
+if TYPE_CHECKING:
+    from soops.kernel.runs.prepare import Prepared
+    from soops.kernel.runs.query import FoundRun, StudyStatus
+
+__all__ = [
+    "check_index",
+    "create_app",
+    "find",
+    "jobs",
+    "load_module",
+    "plan",
+    "rebuild_index",
+    "run",
+    "scoop",
+]
+
+log = logging.getLogger("soops")
+
+PathLike = str | os.PathLike[str]
+
+
+def create_app(disabled: Iterable[str] = ()) -> App:
+    """Return the installed plugins, but for those named and those in ``SOOPS_NO_PLUGINS``."""
+    return App.create(disabled)
+
+
+def load_module(path: PathLike, app: App | None = None) -> UserModule:
+    """Return what a script, or a study file that describes its program, offers."""
+    from soops.kernel.runs.prepare import load_module as load
+
+    return load(app or create_app(), path)
+
+
+def run(
+    study: PathLike,
+    module: PathLike | UserModule | None = None,
+    *,
+    app: App | None = None,
+    on_record: Callable[[RunRecord], None] | None = None,
+    **options: Any,
+) -> Summary:
+    """Run a study: every parameter set that is not finished.
+
+    Parameters
+    ----------
+    study : str or path
+        A study file, or its text in the dict-like language.
+    module : str or path, optional
+        The script with ``get_run_info()``; not needed when the study describes its program.
+    app : App, optional
+        The plugins; default: those installed.
+    on_record : callable, optional
+        Called with the :class:`RunRecord` of each run that ended.
+    **options
+        The fields of :class:`soops.kernel.runs.options.RunOptions`: ``n_workers=2``,
+        ``contracts="a + b"``, ``timeout=60.0``, ``recompute=1``, ``runner="local"``, ...
+
+    Returns
+    -------
+    Summary
+        ``summary.ok`` says whether all is done.
+
+    Raises
+    ------
+    SoopsError
+        When the study, the module or an option is wrong: then nothing was written.
+    """
+    from soops.kernel.runs.prepare import prepare
+
+    app = app or create_app()
+    chosen = RunOptions.create(options)
+    prepared = prepare(app, study, module, chosen)
+    for warning in prepared.warnings:
+        log.warning("%s", warning)
+    if chosen.dry_run:
+        return _dry(app, prepared, chosen)
+    return _drive(app, prepared, chosen, on_record)
+
+
+def plan(
+    study: PathLike,
+    module: PathLike | UserModule | None = None,
+    *,
+    app: App | None = None,
+    **options: Any,
+) -> Iterator[PlannedRun]:
+    """Say of each parameter set where it lives and whether it would be run; write nothing.
+
+    Parameters are those of :func:`run`. The study is checked before this returns; the
+    runs are planned one after the other as the iterator is asked for them.
+    """
+    from soops.kernel.runs.prepare import prepare
+
+    app = app or create_app()
+    chosen = RunOptions.create(options)
+    prepared = prepare(app, study, module, chosen)
+    for warning in prepared.warnings:
+        log.warning("%s", warning)
+    return _plan(prepared, chosen)
+
+
+def _plan(prepared: Prepared, options: RunOptions) -> Iterator[PlannedRun]:
+    from soops.kernel.runs.ledger import known_runs
+    from soops.kernel.runs.plan import plan_runs
+
+    with known_runs(prepared) as known:
+        yield from plan_runs(prepared, known, options)
+
+
+def _dry(app: App, prepared: Prepared, options: RunOptions) -> Summary:
+    from soops.kernel.values import Decision
+
+    total = skipped = 0
+    for planned in _plan(prepared, options):
+        total += 1
+        skipped += planned.decision is Decision.SKIP
+    return Summary(
+        total=total,
+        skipped=skipped,
+        counts={},
+        elapsed=0.0,
+        root=prepared.run.root,
+        remaining=total - skipped,
+    )
+
+
+def _drive(
+    app: App,
+    prepared: Prepared,
+    options: RunOptions,
+    on_record: Callable[[RunRecord], None] | None,
+) -> Summary:
+    from soops.kernel.runs.drive import Drive
+    from soops.kernel.runs.jobs import JobMaker
+    from soops.kernel.runs.ledger import Ledger
+    from soops.kernel.runs.plan import count_sets, plan_runs
+
+    study = prepared.run
+    say = _say(options)
+    total = count_sets(prepared)
+    with Ledger(prepared, options, total) as ledger:
+        app.emit("soops_study_started", study=study, total=total)
+        runner = _make_runner(app, options, study.root, say)
+        try:
+            drive = Drive(
+                app=app,
+                study=study,
+                options=options,
+                runner=runner,
+                ledger=ledger,
+                jobs=JobMaker(
+                    prepared.info,
+                    options,
+                    app.resolve("run function", options.run_function),
+                    str(study.root),
+                ),
+                accept_exit=prepared.info.accept_exit,
+                on_record=on_record,
+                say=say,
+            )
+            summary = drive.run(plan_runs(prepared, ledger.known, options))
+        finally:
+            runner.close()
+        app.emit("soops_study_ended", study=study, summary=summary)
+    return summary
+
+
+def _make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], None]) -> Runner:
+    from soops.kernel.runs.runner_options import runner_options
+    from soops.kernel.study.grammar import parse_dict
+
+    given = options.cluster_kwargs
+    cluster = parse_dict(given, free_word=False) if isinstance(given, str) else dict(given or {})
+    setup = RunnerSetup(
+        n_workers=options.n_workers,
+        options=runner_options(app, options.runner, options.runner_options),
+        cluster_kwargs=cluster,
+        root=root,
+        say=say,
+    )
+    try:
+        runner: Runner = app.resolve("runner", options.runner)(setup)
+    except SoopsError:
+        raise
+    except Exception as exc:
+        raise RunnerError(
+            f"the runner {options.runner!r} could not be started: {type(exc).__name__}: {exc}",
+            hint="see its options: soops plugins show NAME",
+        ) from exc
+    return runner
+
+
+def _say(options: RunOptions) -> Callable[[str], None]:
+    """Return what shows a line to the person who watches: the log of soops."""
+    if options.silent or not options.progress:
+        return lambda text: log.info("%s", text)
+
+    def say(text: str) -> None:
+        import sys
+
+        live = "\r\x1b[K" if sys.stderr.isatty() else ""
+        sys.stderr.write(f"{live}{text}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def scoop(
+    module: PathLike | UserModule,
+    directories: Sequence[PathLike],
+    *,
+    app: App | None = None,
+    say: Callable[[str], None] | None = None,
+    plugin_module: PathLike | UserModule | None = None,
+    **options: Any,
+) -> Scooped:
+    """Gather the files of run directories into one table, and run the steps over it.
+
+    Parameters
+    ----------
+    module : str or path
+        The script with ``get_scoop_info()``, or a TOML study.
+    directories : sequence of str or path
+        Run directories, directories that hold them, or patterns of these.
+    app : App, optional
+        The plugins; default: those installed.
+    say : callable, optional
+        ``say(text)`` is told what goes on.
+    plugin_module : str or path, optional
+        Where the steps come from, when not from ``module``.
+    **options
+        The fields of :class:`soops.kernel.table.gather.ScoopOptions`.
+
+    Returns
+    -------
+    Scooped
+        ``scooped.frame`` is the pandas DataFrame.
+    """
+    from soops.kernel.table.gather import ScoopOptions, gather
+
+    app = app or create_app()
+    user = module if isinstance(module, UserModule) else load_module(module, app)
+    if plugin_module is not None and not isinstance(plugin_module, UserModule):
+        plugin_module = load_module(plugin_module, app)
+    result = gather(
+        app,
+        user,
+        [os.fspath(item) for item in directories],
+        ScoopOptions(**options),
+        say or (lambda text: None),
+        plugin_module,
+    )
+    return result.scooped
+
+
+def find(
+    roots: Sequence[PathLike],
+    query: str | None = None,
+    *,
+    states: Iterable[str] = (),
+    engine: str = "python",
+) -> list[FoundRun]:
+    """Return the runs below some directories for which a query holds.
+
+    Parameters
+    ----------
+    roots : sequence of str or path
+        Directories of studies, or patterns of these.
+    query : str, optional
+        A safe expression over parameters and record columns: ``"num > 10 and state == 'done'"``.
+    states : iterable of str
+        Keep only runs in one of these states.
+    engine : str
+        For queries that only pandas understands: ``"python"`` or ``"numexpr"``.
+    """
+    from soops.kernel.runs.query import find_runs
+
+    return find_runs([os.fspath(item) for item in roots], query, tuple(states), engine)
+
+
+def jobs(roots: Sequence[PathLike] = ()) -> list[StudyStatus]:
+    """Return how studies stand: those of ``roots``, or all that drivers registered."""
+    from soops.kernel.runs.query import status_of
+    from soops.kernel.runs.roots import known_roots
+
+    places = [Path(item) for item in roots] or list(known_roots())
+    return [status_of(place) for place in places]
+
+
+def rebuild_index(root: PathLike) -> list[str]:
+    """Make the index of a runs root anew from its directories; return what was unreadable."""
+    from soops.kernel.runs.ledger import rebuild
+
+    return rebuild(Path(root))
+
+
+def check_index(root: PathLike) -> list[str]:
+    """Return how the index of a runs root differs from its directories."""
+    from soops.kernel.runs.ledger import check
+
+    return check(Path(root))
