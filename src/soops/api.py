@@ -4,6 +4,8 @@ A plugin imports from here (and from ``soops.study`` and the script library); no
 below ``soops.kernel`` is promised to stay where it is.
 """
 
+import os
+
 from soops.kernel.app import App
 from soops.kernel.errors import (
     ExitCode,
@@ -29,6 +31,9 @@ from soops.kernel.plugging.specs import (
     StepSpec,
     StoreSpec,
 )
+from soops.kernel.runs.launch.marks import attempt_path
+from soops.kernel.runs.slot import Slot, run_job, thread_slot
+from soops.kernel.runs.watch import Watch
 from soops.kernel.values import (
     DEFINED,
     UNDEFINED,
@@ -43,10 +48,10 @@ from soops.kernel.values import (
     PlannedRun,
     RunInfo,
     RunRecord,
-    ScoopInfo,
-    ScoopItem,
     Scooped,
     ScoopedRow,
+    ScoopInfo,
+    ScoopItem,
     Source,
     State,
     StepCall,
@@ -91,6 +96,7 @@ __all__ = [
     "Scooped",
     "ScoopedRow",
     "ScraperSpec",
+    "Slot",
     "SoopsError",
     "Source",
     "State",
@@ -106,7 +112,25 @@ __all__ = [
     "Usage",
     "UsageError",
     "UserModule",
+    "Watch",
+    "attempt_path",
     "hookimpl",
     "near_misses",
+    "read_record",
+    "run_job",
+    "thread_slot",
     "unknown_name",
 ]
+
+
+def read_record(directory: str | os.PathLike[str]) -> RunRecord | None:
+    """Return the record of the newest attempt in a run directory; None when there is none.
+
+    Raises
+    ------
+    StudyError
+        Naming the file when it is damaged or cannot be read.
+    """
+    from soops.kernel.runs import record  # JSON and hashing are for those who read one
+
+    return record.read_record(directory)

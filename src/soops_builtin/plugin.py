@@ -201,16 +201,92 @@ def soops_study_ended(study: StudyRun, summary: Summary) -> None:
 @hookimpl
 def soops_scrapers() -> Sequence[ScraperSpec]:
     """Give the scrapers."""
-    return []
+    home = "soops_builtin.scrapers"
+    return [
+        ScraperSpec(
+            name="options",
+            target=f"{home}.options_txt:options_txt",
+            patterns=("options.txt",),
+            summary="the options that a script saved with save_options",
+        ),
+        ScraperSpec(
+            name="csv",
+            target=f"{home}.csv_table:csv_table",
+            patterns=("*.csv",),
+            summary="the columns of a table, as lists",
+        ),
+        ScraperSpec(
+            name="json",
+            target=f"{home}.json_toml:json_file",
+            patterns=("*.json",),
+            summary="the members of a JSON object",
+        ),
+        ScraperSpec(
+            name="toml",
+            target=f"{home}.json_toml:toml_file",
+            patterns=("*.toml",),
+            summary="the keys of a TOML file",
+        ),
+        ScraperSpec(
+            name="yaml",
+            target=f"{home}.json_toml:yaml_file",
+            patterns=("*.yaml", "*.yml"),
+            summary="the keys of a YAML file (needs soops[yaml])",
+        ),
+        ScraperSpec(
+            name="array",
+            target=f"{home}.arrays:array",
+            patterns=("*.npy", "*.npz", "*.dat"),
+            summary="arrays of numpy's files or of columns of numbers",
+        ),
+        ScraperSpec(
+            name="regex",
+            target=f"{home}.regex:regex",
+            patterns=("*.txt", "*.log"),
+            summary="values that the named groups of a pattern find in a text",
+        ),
+        ScraperSpec(
+            name="soops-parameters",
+            target=f"{home}.parameters:parameters",
+            patterns=("soops-parameters.csv", "soops-run.json"),
+            summary="the parameters of the run with their types",
+        ),
+    ]
 
 
 @hookimpl
 def soops_stores() -> Sequence[StoreSpec]:
     """Give the table formats."""
-    return []
+    home = "soops_builtin.stores"
+    return [
+        StoreSpec(
+            name="hdf5",
+            target=f"{home}.hdf5",
+            suffixes=(".h5", ".hdf5", ".hdf"),
+            summary="pandas' HDF5 with the keys df, mdf and par_keys",
+        ),
+        StoreSpec(
+            name="csv",
+            target=f"{home}.csv_store",
+            suffixes=(".csv",),
+            summary="text, with a second file for the metadata",
+        ),
+        StoreSpec(
+            name="parquet",
+            target=f"{home}.parquet",
+            suffixes=(".parquet",),
+            summary="compact and typed (needs soops[parquet])",
+        ),
+    ]
 
 
 @hookimpl
 def soops_steps() -> Sequence[StepSpec]:
     """Give the post-processing steps."""
-    return []
+    return [
+        StepSpec(
+            name="show_figures",
+            target="soops_builtin.steps.show_figures:show_figures",
+            summary="show the figures that other steps made",
+        )
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from soops.kernel.errors import SoopsError, StudyError
+from soops.kernel.errors import PluginError, SoopsError, StudyError
 from soops.kernel.plugging import discovery, registry
 from soops.kernel.plugging.discovery import Found, Loaded
 from soops.kernel.values import Source, UserModule
@@ -34,9 +34,7 @@ class App:
         self._impls: dict[str, list[Any]] = {}
 
     @classmethod
-    def create(
-        cls, disabled: Iterable[str] = (), found: Sequence[Found] | None = None
-    ) -> App:
+    def create(cls, disabled: Iterable[str] = (), found: Sequence[Found] | None = None) -> App:
         """Discover and load the installed plugins; a broken one is one line in the log."""
         where = discovery.discover() if found is None else found
         loaded = discovery.load(where, discovery.disabled_names(disabled))
@@ -85,11 +83,33 @@ class App:
         self._impls.clear()
 
     def adapt(self, module: ModuleType, path: Path) -> UserModule | None:
-        """Ask what a user's module offers; None when no plugin understands it."""
-        result: UserModule | None = self.loaded.manager.hook.soops_adapt_module(
-            module=module, path=path
-        )
-        return result
+        """Ask what a user's module offers; None when no plugin understands it.
+
+        Raises
+        ------
+        PluginError
+            When a plugin raises what is no ``SoopsError``, or answers what is no ``UserModule``.
+        """
+        given = {"module": module, "path": path}
+        for impl in reversed(self.loaded.manager.hook.soops_adapt_module.get_hookimpls()):
+            try:
+                answer = impl.function(*(given[name] for name in impl.argnames))
+            except SoopsError:
+                raise
+            except Exception as exc:  # a stranger's code: anything may come
+                trouble = f"raised {type(exc).__name__}: {exc}"
+            else:
+                if answer is None:
+                    continue
+                if isinstance(answer, UserModule):
+                    return answer
+                trouble = f"answered {type(answer).__name__}, not UserModule"
+            raise PluginError(
+                f"plugin {impl.plugin_name!r} {trouble} in soops_adapt_module",
+                source=Source(path=str(path)),
+                hint=f"pass --disable-plugin {impl.plugin_name}",
+            )
+        return None
 
     def emit(self, event: str, **kwargs: Any) -> None:
         """Tell all plugins of an event; one that raises is named once and muted."""

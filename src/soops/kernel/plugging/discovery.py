@@ -8,6 +8,7 @@ what each plugin gives.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,7 @@ __all__ = [
     "PluginInfo",
     "describe",
     "discover",
+    "is_disabled",
     "load",
 ]
 
@@ -123,6 +125,11 @@ def disabled_names(extra: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(name for name in names if name), *extra]))
 
 
+def is_disabled(item: Found, disabled: Iterable[str]) -> bool:
+    """Tell whether a plugin is switched off, by its own name or its distribution's."""
+    return any(name in (item.name, item.distribution) for name in disabled)
+
+
 def load(found: Sequence[Found], disabled: Iterable[str] = ()) -> Loaded:
     """Import the plugins and register them, the farthest first.
 
@@ -134,52 +141,43 @@ def load(found: Sequence[Found], disabled: Iterable[str] = ()) -> Loaded:
     loaded = Loaded(
         manager=manager,
         found=tuple(item for item in found if item.group == GROUP),
-        lone=tuple(item for item in found if item.group != GROUP and item.name not in off),
+        lone=tuple(item for item in found if item.group != GROUP),
         disabled=off,
     )
     # pluggy calls the last registered first: the nearest comes last.
     for item in reversed(loaded.found):
-        if item.name not in off:
+        if not is_disabled(item, off):
             _load_one(loaded, item)
     return loaded
 
 
 def register(loaded: Loaded, plugin: Any, name: str, distribution: str = "") -> bool:
     """Register one plugin object; return False and keep the failure when it does not fit."""
-    if loaded.manager.has_plugin(name):
-        loaded.failures.append(
-            Failure(
-                name=name,
-                reason="another plugin has the same name",
-                distribution=distribution,
-            )
-        )
-        return False
     try:
-        loaded.manager.register(plugin, name=name)
-        _check_hook_names(loaded.manager, plugin)
-    except Exception as exc:  # a stranger's code: anything may come
         if loaded.manager.has_plugin(name):
-            loaded.manager.unregister(name=name)
-        loaded.failures.append(
-            Failure(name=name, reason=_reason(exc), distribution=distribution)
-        )
+            raise ValueError(f"{_owner(loaded, name, distribution)} has the same name")
+        _check_hooks(loaded.manager, plugin)
+        loaded.manager.register(plugin, name=name)
+    except Exception as exc:  # a stranger's code: anything may come
+        loaded.failures.append(Failure(name=name, reason=_reason(exc), distribution=distribution))
         return False
     return True
 
 
 def describe(loaded: Loaded) -> tuple[PluginInfo, ...]:
     """Say of each plugin found whether it works and what it gives."""
-    failures = {failure.name: failure for failure in loaded.failures}
     infos = []
-    for item in loaded.found:
-        failure = failures.get(item.name)
-        status = "ok"
-        if item.name in loaded.disabled:
+    for item in (*loaded.found, *loaded.lone):
+        status, gives, problem = "ok", dict[str, list[str]](), ""
+        if is_disabled(item, loaded.disabled):
             status = "disabled"
-        elif failure is not None:
-            status = "broken"
-        plugin = loaded.manager.get_plugin(item.name)
+        elif item.group != GROUP:
+            gives = {LONE_GROUPS[item.group]: [item.name]}
+        else:
+            problem = _problem_of(loaded, item)
+            if not problem:
+                gives, problem = _gives(loaded, loaded.manager.get_plugin(item.name))
+            status = "broken" if problem else "ok"
         infos.append(
             PluginInfo(
                 name=item.name,
@@ -187,22 +185,28 @@ def describe(loaded: Loaded) -> tuple[PluginInfo, ...]:
                 version=item.version,
                 target=item.value,
                 status=status,
-                gives=_gives(loaded, plugin) if status == "ok" else {},
-                problem=failure.reason if failure is not None else "",
-            )
-        )
-    for item in loaded.lone:
-        infos.append(
-            PluginInfo(
-                name=item.name,
-                distribution=item.distribution,
-                version=item.version,
-                target=item.value,
-                status="ok",
-                gives={LONE_GROUPS[item.group]: [item.name]},
+                gives=gives,
+                problem=problem,
             )
         )
     return tuple(infos)
+
+
+def _problem_of(loaded: Loaded, item: Found) -> str:
+    for failure in loaded.failures:
+        if failure.name == item.name and failure.distribution == item.distribution:
+            return failure.reason
+    return ""
+
+
+def _owner(loaded: Loaded, name: str, distribution: str) -> str:
+    """Say whose plugin of this name is registered already."""
+    owners = [
+        item.distribution
+        for item in loaded.found
+        if item.name == name and item.distribution != distribution
+    ]
+    return f"the plugin of {owners[-1]!r}" if owners else "another plugin"
 
 
 def _load_one(loaded: Loaded, item: Found) -> None:
@@ -219,18 +223,35 @@ def _load_one(loaded: Loaded, item: Found) -> None:
     register(loaded, plugin, item.name, item.distribution)
 
 
-def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:
-    """Refuse hook implementations that no specification answers to."""
-    known = {name for name in vars(hookspecs) if name.startswith("soops_")}
-    for caller in manager.get_hookcallers(plugin) or ():
-        if not caller.has_spec():
-            raise ValueError(
-                f"unknown hook {caller.name!r} {near_misses(caller.name, known)}".strip()
-            )
+def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
+    """Refuse hook implementations that do not fit their specification, in words of ours."""
+    known = [name for name in vars(hookspecs) if name.startswith("soops_")]
+    for attribute in dir(plugin):
+        options = manager.parse_hookimpl_opts(plugin, attribute)
+        if options is None:
+            continue
+        hook = options.get("specname") or attribute
+        if hook not in known:
+            raise ValueError(f"unknown hook {hook!r} {near_misses(hook, known)}".strip())
+        # The nearest is asked first, and everyone is asked: no way around either.
+        for mark in ("wrapper", "hookwrapper", "tryfirst", "trylast"):
+            if options.get(mark):
+                raise ValueError(f"{hook} is marked {mark}, which soops does not allow")
+        takes = inspect.signature(getattr(hookspecs, hook)).parameters
+        for argument in inspect.signature(getattr(plugin, attribute)).parameters.values():
+            needed = argument.default is argument.empty
+            named = argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+            if needed and named and argument.name not in takes:
+                raise ValueError(
+                    f"{hook} has no argument {argument.name!r}; "
+                    f"it takes {', '.join(takes) or 'none'}"
+                )
 
 
-def _gives(loaded: Loaded, plugin: Any) -> dict[str, list[str]]:
+def _gives(loaded: Loaded, plugin: Any) -> tuple[dict[str, list[str]], str]:
+    """Return what a plugin gives, kind to names, and what is wrong with it."""
     gives: dict[str, list[str]] = {}
+    problem = ""
     kinds = {hook: kind for kind, hook in hookspecs.REGISTRIES.items()}
     for caller in loaded.manager.get_hookcallers(plugin) or ():
         kind = kinds.get(caller.name)
@@ -240,11 +261,13 @@ def _gives(loaded: Loaded, plugin: Any) -> dict[str, list[str]]:
         for impl in caller.get_hookimpls():
             if impl.plugin is plugin:
                 try:
-                    names = [spec.name for spec in impl.function()]
+                    given: Any = impl.function()
+                    names = [spec.name for spec in given]
                 except Exception as exc:
-                    names = [f"(broken: {_reason(exc)})"]
-                gives.setdefault(kind, []).extend(names)
-    return {kind: sorted(names) for kind, names in sorted(gives.items())}
+                    problem = f"{caller.name} raised {_reason(exc)}"
+                else:
+                    gives.setdefault(kind, []).extend(names)
+    return {kind: sorted(names) for kind, names in sorted(gives.items())}, problem
 
 
 def _reason(exc: BaseException) -> str:

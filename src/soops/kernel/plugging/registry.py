@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from soops.kernel.errors import PluginError, SoopsError, StudyError, unknown_name
 from soops.kernel.plugging import hookspecs, specs
-from soops.kernel.plugging.discovery import LONE_GROUPS, Failure, Loaded
+from soops.kernel.plugging.discovery import LONE_GROUPS, Failure, Loaded, is_disabled
 from soops.kernel.values import Source
 
 __all__ = ["Registry", "collect", "import_target"]
@@ -131,7 +131,7 @@ def collect(loaded: Loaded, kind: str) -> Registry[Any]:
         for spec in given:
             _add(entries, dataclasses.replace(spec, provider=impl.plugin_name))
     for item in loaded.lone:
-        if LONE_GROUPS[item.group] == kind:
+        if LONE_GROUPS[item.group] == kind and not is_disabled(item, loaded.disabled):
             provider = item.distribution or item.name
             spec = expected(name=item.name, target=item.value, provider=provider)
             _add(entries, spec)

@@ -53,6 +53,8 @@ def import_script(path: Path) -> ModuleType:
         )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # A dry run leaves nothing behind, so no __pycache__ beside the script either.
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except BaseException as exc:
@@ -60,6 +62,8 @@ def import_script(path: Path) -> ModuleType:
         if isinstance(exc, KeyboardInterrupt):
             raise
         raise _import_error(path, exc) from exc
+    finally:
+        sys.dont_write_bytecode = writes
     return module
 
 
@@ -97,9 +101,7 @@ def _import_error(path: Path, exc: BaseException) -> StudyError:
         source = Source(path=exc.filename, line=exc.lineno, column=exc.offset)
         return StudyError(f"the module has a syntax error: {exc.msg}", source=source)
     frames = [
-        frame
-        for frame in traceback.extract_tb(exc.__traceback__)
-        if _same(frame.filename, path)
+        frame for frame in traceback.extract_tb(exc.__traceback__) if _same(frame.filename, path)
     ]
     line = frames[-1].lineno if frames else None
     hint = None

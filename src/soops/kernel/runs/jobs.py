@@ -11,8 +11,8 @@ from soops.kernel.values import Job, PlannedRun, RunInfo
 
 __all__ = ["LAUNCH", "JobMaker"]
 
-#: Runs a job where the runner says; the same for all the builtin's run functions.
-LAUNCH = "soops.kernel.runs.slot:run_job"
+#: What a slot serves when a run function asks for nothing else.
+LAUNCH = "soops.kernel.runs.launch:main"
 
 
 class JobMaker:

@@ -47,7 +47,7 @@ def count_sets(prepared: Prepared) -> int | None:
     if prepared.compute is not None or len(prepared.space) > COUNTED:
         return None
     return sum(
-        all(expression(values) for expression in prepared.where) for values in prepared.space
+        all(expression.holds(values) for expression in prepared.where) for values in prepared.space
     )
 
 
@@ -58,7 +58,7 @@ def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
     for number, values in enumerate(prepared.space):
         if prepared.compute is not None:
             values.update(prepared.compute(values))
-        if not all(expression(values) for expression in prepared.where):
+        if not all(expression.holds(values) for expression in prepared.where):
             continue
         hashed = _hashed(values, unhashed)
         key = pkey(hashed)
@@ -122,6 +122,9 @@ class _Planner:
             directory = prepared.template.directory(number, item.pkey)
         else:
             number = row["number"]
+            if number < 0:  # in a renamed directory of long ago
+                number = self.number
+                self.number += 1
             directory = self._known_directory(row)
         values = {
             **item.values,

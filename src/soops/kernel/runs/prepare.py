@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import StudyError, near_misses, unknown_name
+from soops.kernel.errors import PluginError, StudyError, near_misses, unknown_name
 from soops.kernel.plugging.interfaces import Check
 from soops.kernel.plugging.usermodule import import_script
 from soops.kernel.runs.command import CommandTemplate, fields_of
@@ -104,7 +104,7 @@ def prepare(
         What the person asked for.
     """
     for kind, name in (("runner", options.runner), ("run function", options.run_function)):
-        app.registry(kind).get(name)
+        app.registry(kind).get(name, error=PluginError)
     study = read_study(app, os.fspath(conf), section=options.section, overrides=options.overrides)
     user = _user_module(app, study, module)
     info = _run_info(user, options)

@@ -28,6 +28,8 @@ class ScoopedRow:
     files: tuple[FileRead, ...] = ()
     parameter_keys: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of soops itself: ``time``, and what the record of the run says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +55,5 @@ class Scooped:
     path: Path | None = None
     """Where it is stored, or the place it would be stored at."""
     output_dir: Path = Path()
+    failed_steps: Mapping[str, str] = field(default_factory=dict)
+    """Steps that raised: name to ``"Type: text"``."""

@@ -1,0 +1,71 @@
+"""Install the example plugins, run their tests, uninstall them, and miss their names.
+
+Usage: python .ci/examples.py      (in an environment that has soops with its test extra)
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = sorted(path.parent for path in (ROOT / "plugins-example").glob("*/pyproject.toml"))
+#: What each example gives, by distribution: pairs of kind and name.
+GIVES = {
+    "soops-nice": [("runner", "nice")],
+    "soops-study-tools": [
+        ("directive", "chebyshev"),
+        ("step", "group_table"),
+        ("command", "tree"),
+    ],
+    "soops-xvg": [("scraper", "xvg")],
+}
+
+
+def run(*words: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command of this environment; show it."""
+    command = [sys.executable, "-m", *map(str, words)]
+    print("$", "python", *command[1:], flush=True)
+    return subprocess.run(command, text=True, **settings)
+
+
+def given() -> dict[str, list[tuple[str, str]]]:
+    """Return what ``soops plugins --json`` says of each distribution."""
+    done = run("soops", "plugins", "--json", check=True, stdout=subprocess.PIPE)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in done.stdout.splitlines():
+        plugin = json.loads(line)
+        pairs = [(kind, name) for kind, names in plugin["gives"].items() for name in names]
+        found.setdefault(plugin["distribution"], []).extend(pairs)
+    return found
+
+
+def main() -> None:
+    """Do it all; an exception or a failing command ends it."""
+    names = [path.name for path in EXAMPLES]
+    assert names == sorted(GIVES), names
+    try:
+        run("pip", "install", "--quiet", "--no-deps", *EXAMPLES, check=True)
+        found = given()
+        for name, pairs in GIVES.items():
+            assert sorted(found[name]) == sorted(pairs), (name, found[name])
+        run("soops", "plugins", "check", check=True)
+        for path in EXAMPLES:
+            run("pytest", "-q", "-c", path / "pyproject.toml", path / "tests", check=True)
+    finally:
+        run("pip", "uninstall", "--quiet", "--yes", *names, check=True)
+    found = given()
+    assert not set(GIVES) & set(found), found
+    for pairs in GIVES.values():
+        for kind, name in pairs:
+            done = run("soops", "plugins", "show", name, capture_output=True)
+            assert done.returncode == 2, (kind, name, done)
+            assert f"unknown plugin or name {name!r}" in done.stderr, (kind, name, done.stderr)
+            assert "Traceback" not in done.stderr, done.stderr
+    print(f"{len(names)} examples passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The command line: thin click commands that call one function and return its code.
+
+Here are the entry points of the console scripts and the one table of errors. Nothing but
+console scripts, ``python -m soops`` and tests imports this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from soops.kernel.errors import ExitCode, SoopsError
+
+__all__ = ["find_main", "info_main", "jobs_main", "main", "run_main", "scoop_main"]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops``."""
+    return _call("soops", args)
+
+
+def run_main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops-run``."""
+    return _call("soops-run", args)
+
+
+def scoop_main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops-scoop``."""
+    return _call("soops-scoop", args)
+
+
+def info_main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops-info``."""
+    return _call("soops-info", args)
+
+
+def find_main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops-find``."""
+    return _call("soops-find", args)
+
+
+def jobs_main(args: Sequence[str] | None = None) -> int:
+    """Run ``soops-jobs``."""
+    return _call("soops-jobs", args)
+
+
+def _call(program: str, args: Sequence[str] | None) -> int:
+    """Run a command line and turn whatever happens into an exit code."""
+    words = list(sys.argv[1:] if args is None else args)
+    with _streams():
+        try:
+            from soops.cli.group import invoke
+
+            code = invoke(program, words)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BaseException as exc:
+            code = _code_of(exc, program)
+    return code
+
+
+def _code_of(exc: BaseException, program: str) -> int:
+    """The table of errors: what is said of each, and the code it gives."""
+    import click
+
+    if isinstance(exc, SoopsError):
+        _say(exc.lines())
+        return int(exc.code)
+    if isinstance(exc, click.exceptions.Exit):
+        return int(exc.exit_code)
+    if isinstance(exc, click.ClickException):
+        _say(_usage_lines(exc, program))
+        return int(ExitCode.USAGE)
+    if isinstance(exc, KeyboardInterrupt | click.Abort):
+        _say(["interrupted"])
+        return int(ExitCode.INTERRUPTED)
+    if isinstance(exc, BrokenPipeError):
+        from soops.cli.common import mute_stdout
+
+        mute_stdout()
+        return int(ExitCode.OK)
+    if isinstance(exc, SystemExit):
+        if isinstance(exc.code, str):
+            _say(SoopsError(exc.code).lines())
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    _say([f"error: internal: {_first_line(exc)}; the details are in {_write_log(exc)}"])
+    return int(ExitCode.INTERNAL)
+
+
+def _usage_lines(exc: BaseException, program: str) -> list[str]:
+    """Return what click found wrong with a command line in our three lines."""
+    import click
+
+    assert isinstance(exc, click.ClickException)
+    path = program
+    if isinstance(exc, click.UsageError) and exc.ctx is not None:
+        path = exc.ctx.command_path
+    message = exc.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    error = SoopsError(message, hint=f"{path} --help shows how it is used")
+    return error.lines()
+
+
+def _say(lines: Sequence[str]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.flush()
+
+
+def _first_line(exc: BaseException) -> str:
+    lines = [line for line in str(exc).splitlines() if line.strip()]
+    return f"{type(exc).__name__}: {lines[0]}" if lines else type(exc).__name__
+
+
+def _write_log(exc: BaseException) -> str:
+    """Write the traceback where a person can find it; return the path."""
+    import tempfile
+    import time
+    import traceback
+
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    text = "".join(traceback.format_exception(exc))
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.log"
+    for folder in (Path(state).expanduser() / "soops" / "log", Path(tempfile.gettempdir())):
+        path = folder / f"soops-{name}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{sys.argv!r}\nPython {sys.version}\n{text}")
+        except (OSError, RuntimeError):
+            continue
+        return str(path)
+    return "no file: none could be written"
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Make output safe for any encoding and show the log of soops on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail(stream)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    log = logging.getLogger("soops")
+    log.addHandler(handler)
+    propagate, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.propagate = propagate
+        log.removeHandler(handler)
+
+
+def _never_fail(stream: TextIO) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+class _Line(logging.Formatter):
+    """A message of the log as one line: ``warning: ...``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without terminal escapes."""
+        error = SoopsError(record.getMessage())
+        return record.levelname.lower() + error.lines()[0].removeprefix("error")

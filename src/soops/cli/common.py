@@ -1,0 +1,242 @@
+"""What the commands share: the session, parameter types, JSON Lines.
+
+Only ``soops.cli`` imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
+
+import click
+
+from soops._version import __version__
+from soops.cli import argv
+from soops.kernel.app import App
+from soops.kernel.errors import UsageError, near_misses
+
+__all__ = [
+    "Integers",
+    "JsonLines",
+    "KeyValue",
+    "Section",
+    "SectionedCommand",
+    "Session",
+    "Words",
+    "adopt",
+    "command_line",
+    "current_app",
+    "mute_stdout",
+    "version_option",
+    "words_for",
+]
+
+F = TypeVar("F", bound=Callable[..., Any] | click.Command)
+
+
+class Session:
+    """One command line: the plugins it does without, and the others when they are needed.
+
+    Parameters
+    ----------
+    disabled : iterable of str
+        The values of ``--disable-plugin``.
+    command_line : tuple of str, optional
+        The program and its words as they were typed; None: those of this process.
+    """
+
+    def __init__(
+        self, disabled: tuple[str, ...] = (), command_line: tuple[str, ...] | None = None
+    ) -> None:
+        self.disabled = disabled
+        self.command_line = tuple(sys.argv) if command_line is None else command_line
+
+    @cached_property
+    def app(self) -> App:
+        """The plugins and their registries.
+
+        Raises
+        ------
+        UsageError
+            When a plugin to be disabled is not there.
+        """
+        app = App.create(self.disabled)
+        found = [*app.loaded.found, *app.loaded.lone]
+        names = {item.name for item in found} | {item.distribution for item in found}
+        for name in self.disabled:
+            if name not in names:
+                raise UsageError(
+                    f"there is no plugin {name!r} to disable",
+                    hint=near_misses(name, names) or "soops plugins lists them",
+                )
+        return app
+
+
+def current_app(ctx: click.Context) -> App:
+    """Return the plugins of the running command."""
+    app = ctx.find_object(App)
+    if app is None:
+        app = (ctx.find_object(Session) or Session()).app
+    return app
+
+
+def command_line(ctx: click.Context) -> tuple[str, ...]:
+    """Return the words of the running command as they were typed."""
+    return (ctx.find_object(Session) or Session()).command_line
+
+
+def version_option(command: click.Command) -> None:
+    """Give a command ``--version``."""
+    click.version_option(__version__, prog_name="soops")(command)
+
+
+def adopt(command: click.Command, name: str) -> click.Command:
+    """Give a command what all commands have: ``-h`` and ``--disable-plugin``."""
+    command.name = name
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    forms = [form for param in command.params for form in param.opts]
+    if "--disable-plugin" not in forms:
+        command.params.append(
+            click.Option(
+                ["--disable-plugin"],
+                multiple=True,
+                metavar="NAME",
+                expose_value=False,
+                help="Do without this plugin; may be repeated.",
+            )
+        )
+    return command
+
+
+def words_for(command: click.Command, args: list[str]) -> list[str]:
+    """Return the words of a command line as click is to see them."""
+    raw = command.context_settings.get("ignore_unknown_options")
+    if isinstance(command, click.Group) or raw:
+        return args
+    return argv.prepare(args, argv.table_of(command))
+
+
+class Section:
+    """Makes options that stand below one heading in the help.
+
+    Parameters
+    ----------
+    title : str
+        The heading.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def __call__(self, *forms: str, **settings: Any) -> Callable[[F], F]:
+        """Return the decorator that adds an option."""
+        return click.option(*forms, cls=SectionedOption, section=self.title, **settings)
+
+
+class SectionedOption(click.Option):
+    """An option that knows its heading."""
+
+    def __init__(self, *args: Any, section: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command whose help has its options below headings, in the order they are written."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one list for each heading, the rest last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            row = param.get_help_record(ctx)
+            if row is not None:
+                sections.setdefault(getattr(param, "section", "Other"), []).append(row)
+        for title in sorted(sections, key=lambda title: title == "Other"):
+            with formatter.section(title):
+                formatter.write_dl(sections[title])
+
+
+class Words(click.ParamType):
+    """``a,b,c`` to a tuple of words."""
+
+    name = "a,b,..."
+    free = False
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split at commas; blanks around words do not count."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+class Integers(click.ParamType):
+    """``0,3`` to a tuple of integers."""
+
+    name = "n,m,..."
+    free = False
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Split at commas."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of integers like 0,3", param, ctx)
+
+
+class KeyValue(click.ParamType):
+    """``key=value`` to a pair."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Split at the first equals sign."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key.strip(), text
+
+
+class JsonLines:
+    """One JSON object a line on standard output.
+
+    The text is ASCII, so that any encoding will do. A reader that went away is not an error
+    of the work that is reported: later lines are dropped.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __call__(self, obj: Mapping[str, Any]) -> None:
+        """Print one object at once."""
+        if self.closed:
+            return
+        try:
+            sys.stdout.write(json.dumps(obj) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self.closed = True
+            mute_stdout()
+
+
+def mute_stdout() -> None:
+    """Let what is still buffered for a reader that went away go nowhere."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError, AttributeError):
+        pass  # no file behind it: nothing will be flushed

@@ -1,0 +1,268 @@
+"""The file of the index: how it is opened, trusted, and closed. Only ``index`` uses it.
+
+The index is a cache, so nothing is flushed to the disk while it is used; instead it is only
+believed when it was closed in order. ``.soops/index.state`` then holds its checksum. It is
+removed before the first change, so a killed driver, a lost page or a flipped bit leads to an
+index that is made anew, never to one that is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import zlib
+from typing import Any, cast, get_type_hints
+
+from soops.kernel.runs.directories import IndexRow
+from soops.kernel.runs.disk import DamagedFileError, create_file, read_file
+from soops.kernel.runs.lock import STATE_DIR, read_holder
+
+__all__ = [
+    "COLUMNS",
+    "from_row",
+    "from_sql",
+    "in_memory",
+    "is_busy",
+    "mark_clean",
+    "mark_used",
+    "open_file",
+    "roll_back",
+    "snapshot",
+    "to_row",
+    "to_sql",
+]
+
+log = logging.getLogger("soops")
+
+COLUMNS = tuple(get_type_hints(IndexRow))
+#: Raised whenever the columns change: an index of another version is made anew.
+VERSION = 1
+#: Seconds that a driver and a reader wait for each other.
+DRIVER_PATIENCE, READER_PATIENCE = 0.2, 2.0
+
+_SCHEMA = f"""
+CREATE TABLE runs ({", ".join(COLUMNS)}, PRIMARY KEY (directory));
+CREATE INDEX runs_pkey ON runs (pkey);
+CREATE INDEX runs_identity ON runs (identity);
+CREATE INDEX runs_number ON runs (number);
+CREATE TABLE problems (directory PRIMARY KEY, reason);
+PRAGMA user_version = {VERSION};
+"""
+
+
+def in_memory(content: bytes | None = None, *, checked: bool = False) -> sqlite3.Connection:
+    """Return an index that is nowhere but in this process, empty or with this content.
+
+    Raises
+    ------
+    sqlite3.Error
+        When the content is not that of an index.
+    """
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        if content is None:
+            connection.executescript(_SCHEMA)
+        else:
+            connection.deserialize(content)
+            if not checked:
+                _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_file(root: str) -> sqlite3.Connection | None:
+    """Return the index of a root for its driver, empty when it cannot be believed.
+
+    None when there can be none: the disk is read-only, or its locks do not work.
+    """
+    path = _path(root)
+    try:
+        new = not _is_clean(root)
+        if new:
+            _remove(root)
+        connection = sqlite3.connect(path, timeout=DRIVER_PATIENCE, isolation_level=None)
+    except (OSError, sqlite3.Error) as exc:
+        _turn_off(root, exc)
+        return None
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = OFF")
+        if new:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        else:
+            connection.executescript("BEGIN IMMEDIATE; ROLLBACK;")
+    except sqlite3.Error as exc:
+        connection.close()
+        _turn_off(root, exc)
+        return None
+    return connection
+
+
+def _turn_off(root: str, exc: Exception) -> None:
+    """Let nobody believe a file that this driver does not keep."""
+    log.info("the index of %r is off: %s", root, exc)
+    try:
+        mark_used(root)
+    except OSError as trouble:
+        log.debug("%s", trouble)
+
+
+def snapshot(root: str) -> sqlite3.Connection | None:
+    """Return a copy of the index of a root, for who does not hold its lock.
+
+    None when there is none that can be believed; then the directories are to be read.
+    """
+    path = _path(root)
+    try:
+        content = _clean_content(root)
+        if content is not None:
+            return in_memory(content, checked=True)
+        return in_memory(_copy(path)) if _is_in_use(root) else None
+    except (sqlite3.Error, AttributeError, ValueError) as exc:
+        log.debug("the index %r is not used: %s", path, exc)
+        return None
+
+
+def mark_used(root: str) -> None:
+    """Say, before the first change, that the file is not to be believed.
+
+    Raises
+    ------
+    OSError
+        Then nothing may be changed.
+    """
+    try:
+        os.unlink(_path(root, "state"))
+    except FileNotFoundError:
+        pass
+
+
+def mark_clean(root: str) -> None:
+    """Say, after the file was closed, that it is whole. Failing to is no error."""
+    try:
+        data = read_file(_path(root))
+        create_file(_path(root, "state"), _state_of(data))
+    except (OSError, DamagedFileError) as exc:
+        log.debug("the index of %r will be made anew: %s", root, exc)
+
+
+def _path(root: str, suffix: str = "sqlite3") -> str:
+    return f"{root}/{STATE_DIR}/index.{suffix}"
+
+
+def _state_of(data: bytes) -> bytes:
+    return b"clean %d %d %08x\n" % (VERSION, len(data), zlib.crc32(data))
+
+
+def _clean_content(root: str) -> bytes | None:
+    """Return the content of an index that was closed in order and not touched since."""
+    path = _path(root)
+    try:
+        state = read_file(_path(root, "state"))
+        if os.path.exists(f"{path}-journal"):
+            return None
+        content = read_file(path)
+    except (OSError, DamagedFileError):
+        return None
+    return content if state == _state_of(content) else None
+
+
+def _is_clean(root: str) -> bool:
+    return _clean_content(root) is not None
+
+
+def _remove(root: str) -> None:
+    """Remove an index that cannot be believed; one that is damaged is put aside."""
+    path, state = _path(root), _path(root, "state")
+    if os.path.lexists(path):
+        if os.path.lexists(state):
+            log.warning("%r is damaged: it was put aside, and is made anew", path)
+            os.replace(path, f"{path}.damaged")
+        else:
+            log.info("%r was not closed: it is made anew from the run directories", path)
+            os.unlink(path)
+    for leftover in (state, f"{path}-journal"):
+        if os.path.lexists(leftover):
+            os.unlink(leftover)
+
+
+def _is_in_use(root: str) -> bool:
+    holder = read_holder(root)
+    return holder is not None and holder.is_alive() is not False
+
+
+def _copy(path: str) -> bytes:
+    """Return the content of an index that a driver uses; its writes wait meanwhile."""
+    # Not by URI parameters in a text: a path may hold any character.
+    address = "file:" + "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02x}"
+        for byte in os.fsencode(os.path.abspath(path))
+    )
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=READER_PATIENCE)
+    try:
+        # Reading takes the lock that serialize() needs, and waits for it.
+        with connection:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            content = connection.serialize()
+        return content
+    finally:
+        connection.close()
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise unless this is an index of our version, whole from end to end."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise sqlite3.DatabaseError(f"version {version}, not {VERSION}")
+    (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise sqlite3.DatabaseError(str(answer))
+
+
+# --- rows and errors ---------------------------------------------------------------------
+
+
+def to_row(row: IndexRow) -> tuple[Any, ...]:
+    """Return a row as SQLite takes it."""
+    return tuple([to_sql(value) for value in row.values()])
+
+
+def to_sql(value: Any) -> Any:
+    """Return a value as SQLite takes it; a file name that is no text as its bytes."""
+    if type(value) is not str or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(value)
+    return value
+
+
+def from_sql(value: Any) -> Any:
+    """Return the value that :func:`to_sql` was given."""
+    return os.fsdecode(value) if type(value) is bytes else value
+
+
+def from_row(values: tuple[Any, ...]) -> IndexRow:
+    """Return the row that :func:`to_row` was given."""
+    row = dict(zip(COLUMNS, map(from_sql, values), strict=True))
+    row["finished"] = bool(row["finished"])
+    return cast("IndexRow", row)
+
+
+def is_busy(exc: Exception) -> bool:
+    """Return whether somebody else only has to let go of the file."""
+    code = getattr(exc, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction that failed, if there is one."""
+    try:
+        connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        pass  # there was no transaction, or SQLite has rolled back already

@@ -1,0 +1,378 @@
+"""What is written about a pass, and in which order. The driver is the only writer.
+
+Before a run is submitted: its directory with parameters and script, then a line of the
+journal. When it ended: its record in its directory, then the row of the index, then the
+line of the journal. So whatever moment the driver is killed at, a record is whole or
+absent, and what was under way is known. Used by ``soops.study``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from soops.kernel.errors import StudyError
+from soops.kernel.runs import machine
+from soops.kernel.runs.disk import DiskError
+from soops.kernel.runs.index import Index, IndexRow, record_row
+from soops.kernel.runs.journal import Entry, Journal, read_under_way
+from soops.kernel.runs.lock import Lock
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.plan import KnownRuns
+from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
+from soops.kernel.runs.record import set_aside, write_record
+from soops.kernel.runs.roots import StudyFile, register_root, write_study_file
+from soops.kernel.runs.rundir import RunDirWriter, mark_finished
+from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, StudyRun, Update
+
+__all__ = ["Ledger", "check", "known_runs", "rebuild"]
+
+log = logging.getLogger("soops")
+
+#: Seconds and rows after which ended runs are committed to the index.
+COMMIT_EVERY, COMMIT_ROWS = 0.5, 500
+#: Problems shown at the start of a pass.
+SHOWN = 3
+
+
+class Ledger:
+    """The books of one pass; a context manager that holds the lock of the runs root.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The study.
+    options : RunOptions
+        ``durable`` and ``break_lock``.
+    total : int, optional
+        Planned sets, for who looks at the study from outside.
+
+    Attributes
+    ----------
+    known : KnownRuns
+        What the plan asks about runs of old.
+    """
+
+    def __init__(self, prepared: Prepared, options: RunOptions, total: int | None) -> None:
+        self.prepared = prepared
+        self.options = options
+        self.total = total
+        self.root = prepared.run.root
+        self._stack = ExitStack()
+        self._rows: list[IndexRow] = []
+        self._unmarked: set[int] = set()
+        self._indexed: list[str] = []
+        self._last_commit = time.monotonic()
+        self._provenance: dict[str, Any] = {}
+
+    def __enter__(self) -> Ledger:
+        with ExitStack() as stack:
+            stack.enter_context(Lock(self.root, break_lock=self.options.break_lock))
+            self.journal = stack.enter_context(Journal(self.root, durable=self.options.durable))
+            self.index = stack.enter_context(Index.open(self.root))
+            self._recover()
+            self._announce()
+            info = self.prepared.info
+            self.writer = RunDirWriter(
+                os.path.abspath(info.cwd or "."), info.env, isinstance(info.command, str)
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            self.flush()
+            ended = dataclasses.replace(self._study, ended=machine.iso_time())
+            write_study_file(self.root, ended)
+
+    @property
+    def known(self) -> KnownRuns:
+        """What the plan asks about runs of old."""
+        return self.index
+
+    def _announce(self) -> None:
+        """Write what readers of the root need, and remember the root for its user."""
+        run = self.prepared.run
+        self._study = StudyFile(
+            name=run.study.name,
+            template=run.template,
+            output_key=self.prepared.info.output_key,
+            key_order=run.key_order,
+            unhashed=tuple(self.prepared.info.unhashed),
+            total=self.total,
+            started=machine.iso_time(),
+            pid=os.getpid(),
+            host=machine.host_name(),
+            cwd=os.getcwd(),
+            output_dir=os.path.abspath(run.output_dir),
+            argv=run.argv,
+            runner=run.runner,
+        )
+        write_study_file(self.root, self._study)
+        register_root(self.root)
+
+    def _recover(self) -> None:
+        """Bring the index up to date, and end what a killed driver left running.
+
+        A run that was under way and has no record is lost: its record says so, and it
+        is tried again.
+        """
+        under_way = self.journal.under_way()
+        synced = self.index.sync(self.prepared.template, under_way, self.prepared.info.unhashed)
+        for directory, reason in synced.problems[:SHOWN]:
+            log.warning("%r: %s", directory, reason)
+        if len(synced.problems) > SHOWN:
+            log.warning("... and %d more; see soops index --check", len(synced.problems) - SHOWN)
+        interrupted = {entry.directory: entry for entry in under_way}
+        for directory in synced.ended:
+            interrupted.pop(directory, None)
+        if interrupted:
+            self._close_interrupted(interrupted)
+        self.journal.ended([entry.directory for entry in under_way])
+        self._unmarked = {
+            row["number"]
+            for row in self.index.rows()
+            if row["state"] == State.UNKNOWN and not row["finished"]
+        }
+
+    def _close_interrupted(self, entries: dict[str, Entry]) -> None:
+        from soops.kernel.runs.orphans import end_marked
+
+        log.warning(
+            "%d run%s under way when the last driver ended; what is left of %s is stopped",
+            len(entries),
+            "s were" if len(entries) > 1 else " was",
+            "them" if len(entries) > 1 else "it",
+        )
+        rows = []
+        for row in self.index.rows():
+            entry = entries.get(row["directory"])
+            if entry is None:
+                continue
+            where = os.path.join(self.root, entry.directory)
+            end_marked(where)
+            record = _lost_record(row, entry, self.prepared.run)
+            write_record(where, record, self.options.durable)
+            rows.append(record_row(record, output_dir=row["output_dir"]))
+        self.index.upsert(rows)
+        self.index.commit()
+
+    # --- before a run
+
+    def prepare(self, planned: PlannedRun, job: Job) -> None:
+        """Make the directory of a run ready for an attempt; keep what earlier ones left."""
+        if not self._provenance:
+            self._provenance = provenance()
+        if planned.known or job.attempt > 1:
+            set_aside(job.directory, job.attempt - 1)
+        self.writer.prepare(
+            job.directory,
+            pkey=planned.parameters.pkey,
+            number=planned.number,
+            values=planned.values,
+            command=planned.command,
+        )
+
+    def submitted(self, pairs: Sequence[tuple[PlannedRun, Job]]) -> None:
+        """Write to the journal that these are about to be handed over."""
+        now = machine.iso_time()
+        self.journal.submitted(
+            [
+                Entry(
+                    directory=job.key,
+                    attempt=job.attempt,
+                    number=planned.number,
+                    pkey=planned.parameters.pkey,
+                    time=now,
+                )
+                for planned, job in pairs
+            ]
+        )
+
+    def running(self, job: Job, update: Update) -> None:
+        """Note where a run is."""
+        self.journal.running(job.key, token=update.token, pid=update.pid, host=update.host)
+
+    def withdrawn(self, job: Job) -> None:
+        """Note that a run that was handed over never began."""
+        self.journal.ended([job.key])
+
+    def skip(self, planned: PlannedRun) -> None:
+        """Note that a set needs no run; the check may have found an old run finished."""
+        directory = planned.directory
+        if planned.number in self._unmarked:
+            self._unmarked.discard(planned.number)
+            mark_finished(directory, True)
+
+    # --- after a run
+
+    def ended(self, planned: PlannedRun, job: Job, outcome: Outcome) -> RunRecord:
+        """Write the record of an attempt that ended, and return it."""
+        record = self._record(planned, job, outcome)
+        if not os.path.isdir(job.directory):
+            record = dataclasses.replace(
+                record,
+                state=State.FAILED if record.state is State.DONE else record.state,
+                cause="directory",
+                message="its directory was removed while it ran",
+            )
+            self.prepare(planned, job)
+        write_record(job.directory, record, self.options.durable)
+        if record.state is State.DONE:
+            mark_finished(job.directory, True)
+        self._rows.append(record_row(record, output_dir=planned.directory))
+        return record
+
+    def tick(self) -> None:
+        """Commit what ended when it is time."""
+        waited = time.monotonic() - self._last_commit
+        if self._rows and (len(self._rows) >= COMMIT_ROWS or waited >= COMMIT_EVERY):
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what ended to the index, then to the journal."""
+        self._last_commit = time.monotonic()
+        if self._rows:
+            self.index.upsert(self._rows)
+            self._indexed += [row["directory"] for row in self._rows]
+            self._rows.clear()
+        if self.index.commit():  # else a reader is in the way: next time
+            self.journal.ended(self._indexed)
+            self._indexed.clear()
+        self.journal.flush()
+
+    def _record(self, planned: PlannedRun, job: Job, outcome: Outcome) -> RunRecord:
+        run, usage = self.prepared.run, outcome.usage
+        return RunRecord(
+            identity=planned.parameters.identity,
+            pkey=planned.parameters.pkey,
+            number=planned.number,
+            directory=job.key,
+            parameters=planned.parameters.values,
+            command=planned.command,
+            state=outcome.state,
+            cause=outcome.cause,
+            returncode=outcome.returncode,
+            signal=outcome.signal,
+            started=_iso(outcome.started),
+            ended=_iso(outcome.ended),
+            elapsed=outcome.elapsed,
+            cpu_time=usage.cpu_time,
+            max_rss=usage.max_rss,
+            tree_rss=usage.tree_rss,
+            host=outcome.host,
+            attempts=job.attempt,
+            runner=run.runner,
+            run_function=run.run_function,
+            message=outcome.message,
+            output_key=self.prepared.info.output_key,
+            provenance=self._provenance,
+        )
+
+
+@contextmanager
+def known_runs(prepared: Prepared) -> Iterator[KnownRuns]:
+    """Give what the plan asks about runs of old, for who writes nothing: a dry run."""
+    with Index.copy(prepared.run.root) as index:
+        if prepared.run.root.is_dir():
+            under_way = read_under_way(prepared.run.root)
+            index.sync(prepared.template, under_way, prepared.info.unhashed)
+        yield index
+
+
+def rebuild(root: Path) -> list[str]:
+    """Make the index of a runs root anew; return what could not be read, and why.
+
+    Raises
+    ------
+    StudyError
+        When there are no runs of soops below ``root``.
+    LockedError
+        When a driver is at work.
+    """
+    _require_root(root)
+    with Lock(root), Journal(root) as journal, Index.open(root) as index:
+        synced = index.rebuild(None, journal.under_way())
+    return [f"{directory}: {reason}" for directory, reason in synced.problems]
+
+
+def check(root: Path) -> list[str]:
+    """Return how the index of a runs root differs from its directories; write nothing."""
+    _require_root(root)
+    with Index.copy(root) as index:
+        return index.check(None, read_under_way(root))
+
+
+def provenance() -> dict[str, Any]:
+    """Return what made the runs of this pass: versions, platform, commit of the directory."""
+    import platform
+
+    from soops._version import __version__
+
+    facts = {
+        "soops": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
+        "user": machine.user_name(),
+        "cwd": os.getcwd(),
+    }
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        facts["git_commit"] = commit
+        facts["git_changed"] = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return facts
+
+
+def _git(*words: str) -> str:
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", *words], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _require_root(root: Path) -> None:
+    if not root.is_dir():
+        raise StudyError(
+            f"{str(root)!r} is not a directory", hint="give the directory that holds the runs"
+        )
+
+
+def _lost_record(row: IndexRow, entry: Entry, run: StudyRun) -> RunRecord:
+    return RunRecord(
+        identity=row["identity"],
+        pkey=row["pkey"],
+        number=row["number"],
+        directory=row["directory"],
+        parameters=row["parameters"],
+        command="",
+        state=State.LOST,
+        cause="driver",
+        started=entry.time,
+        host=entry.host,
+        attempts=entry.attempt,
+        runner=run.runner,
+        run_function=run.run_function,
+        message="the driver ended before the run did",
+        output_key=row["output_key"],
+    )
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else machine.iso_time(seconds)

@@ -1,0 +1,64 @@
+"""What a reader sees of a runs root: the index, the journal and the directories in one.
+
+For find, info, jobs and whoever else looks at a study without being its driver.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from soops.kernel.runs.index import Index, IndexRow, Problem
+from soops.kernel.runs.journal import read_under_way
+from soops.kernel.runs.lock import read_holder
+from soops.kernel.runs.rundir import RunTemplate
+from soops.kernel.values import State
+
+__all__ = ["Runs", "read_rows"]
+
+_UNDER_WAY = (State.QUEUED.value, State.RUNNING.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """What a reader sees of a root.
+
+    Attributes
+    ----------
+    rows : list
+        By number, parameters typed.
+    problems : list
+        ``(directory, reason)``.
+    """
+
+    rows: list[IndexRow]
+    problems: list[Problem]
+
+
+def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None) -> Runs:
+    """Return all runs below a root, as they are now; nothing is written, no lock is held.
+
+    The index is used when there is one that can be believed, else the directories are read.
+    Runs that a driver had under way when it died are LOST, with the cause "interrupted".
+
+    Parameters
+    ----------
+    root : path
+        The runs root.
+    template : RunTemplate, optional
+        Of the study; None: the one that the root remembers.
+
+    Raises
+    ------
+    DiskError
+        When the root cannot be listed.
+    """
+    holder = read_holder(root)
+    with Index.copy(root) as index:
+        synced = index.sync(template, read_under_way(root))
+        rows = list(index.rows())
+    if holder is None or holder.is_alive() is False:
+        for row in rows:
+            if row["state"] in _UNDER_WAY:
+                row["state"], row["cause"] = State.LOST.value, "interrupted"
+    return Runs(rows=rows, problems=synced.problems)

@@ -1,0 +1,345 @@
+"""What is true of an ended run, and the file that says it: ``soops-run.json``.
+
+The ledger writes it, once, at the end of an attempt, under a name that does not exist yet;
+what an earlier attempt left is renamed first. Anyone may read it. The last line of the file
+is a checksum of what stands before it, so that a damaged file is never taken for a record.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from soops.kernel.errors import StudyError
+from soops.kernel.runs.disk import (
+    DamagedFileError,
+    DiskError,
+    create_file,
+    flush_directories,
+    free_name,
+    read_file,
+)
+from soops.kernel.study.identity import from_jsonable, to_jsonable
+from soops.kernel.values import RunRecord, State
+
+__all__ = [
+    "RECORD_NAME",
+    "last_attempt",
+    "load_record",
+    "read_record",
+    "record_from_dict",
+    "record_to_dict",
+    "set_aside",
+    "write_record",
+]
+
+RECORD_NAME = "soops-run.json"
+#: The files of an attempt, in the order in which they are set aside: the record goes last.
+ATTEMPT_FILES = ("stdout.txt", "stderr.txt", RECORD_NAME)
+
+_NEW = f"{RECORD_NAME}.tmp"
+_SCHEMA = 1
+_MARK = b'\n"checksum": "'
+_TAIL = len(_MARK) + len('01234567"\n}\n')
+_DAMAGED = "run this parameter set again, or remove the file; the other runs are not concerned"
+
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+# --- values and JSON ---------------------------------------------------------------------
+
+_TEXT, _NUMBER, _WHOLE = (str,), (int, float), (int,)
+#: Field to the types of its JSON value and whether it may be null.
+_FIELDS: dict[str, tuple[tuple[type, ...], bool]] = {
+    "schema": (_WHOLE, False),
+    "identity": (_TEXT, False),
+    "pkey": (_TEXT, False),
+    "number": (_WHOLE, False),
+    "directory": (_TEXT, False),
+    "state": (_TEXT, False),
+    "cause": (_TEXT, False),
+    "returncode": (_WHOLE, True),
+    "signal": (_TEXT, True),
+    "started": (_TEXT, True),
+    "ended": (_TEXT, True),
+    "elapsed": (_NUMBER, True),
+    "cpu_time": (_NUMBER, True),
+    "max_rss": (_WHOLE, True),
+    "tree_rss": (_WHOLE, True),
+    "host": (_TEXT, True),
+    "attempts": (_WHOLE, False),
+    "runner": (_TEXT, False),
+    "run_function": (_TEXT, False),
+    "message": (_TEXT, False),
+    "output_key": (_TEXT, False),
+    "command": ((str, list), False),
+    "parameters": ((dict,), False),
+    "provenance": ((dict,), False),
+}
+_REQUIRED = frozenset({"identity", "pkey", "number", "directory", "state", "command", "parameters"})
+_LARGE = 2**63
+_STATES = frozenset(state.value for state in State)
+
+
+def record_to_dict(record: RunRecord) -> dict[str, Any]:
+    """Return a record as plain JSON values; parameters keep their types (see ``identity``)."""
+    given = {name: getattr(record, name) for name in _FIELDS}
+    given["state"] = record.state.value
+    for name in ("elapsed", "cpu_time"):
+        value = given[name]
+        if value is not None and not math.isfinite(value):
+            given[name] = None
+    if not isinstance(record.command, str):
+        given["command"] = list(record.command)
+    given["parameters"] = {key: to_jsonable(value) for key, value in record.parameters.items()}
+    given["provenance"] = {key: to_jsonable(value) for key, value in record.provenance.items()}
+    return given
+
+
+def record_from_dict(given: Mapping[str, Any]) -> RunRecord:
+    """Return the record that :func:`record_to_dict` was given.
+
+    Keys that are not known are left out: a newer soops may have written them.
+
+    Raises
+    ------
+    ValueError
+        When a value is missing or has a type that it cannot have.
+    """
+    values = checked(given)
+    values["state"] = State(values["state"])
+    if not isinstance(values["command"], str):
+        values["command"] = tuple(values["command"])
+    for name in ("parameters", "provenance"):
+        if name in values:
+            values[name] = {key: from_jsonable(item) for key, item in values[name].items()}
+    return RunRecord(**values)
+
+
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known fields of a record in JSON form, once their types are right.
+
+    Raises
+    ------
+    ValueError
+        Naming the first field that is wrong.
+    """
+    values = {}
+    for name, (types, nullable) in _FIELDS.items():
+        if name not in given:
+            if name in _REQUIRED:
+                raise ValueError(f"{name} is missing")
+            continue
+        value = given[name]
+        if value is None:
+            if not nullable:
+                raise ValueError(f"{name} is null")
+        elif not isinstance(value, types) or isinstance(value, bool):
+            raise ValueError(f"{name} is a {type(value).__name__}")
+        elif isinstance(value, int) and not -_LARGE <= value < _LARGE:
+            raise ValueError(f"{name} is too large")
+        values[name] = value
+    if values["state"] not in _STATES:
+        raise ValueError(f"state is {values['state']!r}")
+    command = values["command"]
+    if isinstance(command, list) and not all(isinstance(word, str) for word in command):
+        raise ValueError("command is not a list of texts")
+    return values
+
+
+# --- the file ----------------------------------------------------------------------------
+
+
+def write_record(
+    directory: str | os.PathLike[str], record: RunRecord, durable: bool = False
+) -> None:
+    """Write the record of an ended run into its directory.
+
+    Parameters
+    ----------
+    directory : path
+        The run directory; made again when the run removed it.
+    record : RunRecord
+        Its ``directory``, relative to the runs root, says how deep the run lies below it.
+    durable : bool
+        Return only when file and names would survive the loss of power.
+
+    Raises
+    ------
+    DiskError
+        Naming the file. Then what was there before still is, and nothing half written
+        stays under the name of a record.
+    """
+    where = os.fspath(directory)
+    try:
+        data = _render(record)
+    except (TypeError, ValueError) as exc:
+        raise StudyError(
+            f"the record of {where!r} cannot be written: {exc}",
+            hint="the runner, or what it was given, put a value of a wrong type into it",
+        ) from exc
+    try:
+        try:
+            _write(where, data, record, durable)
+        except FileNotFoundError:
+            os.makedirs(where, exist_ok=True)
+            _write(where, data, record, durable)
+    except OSError as exc:
+        raise DiskError(f"{where}/{RECORD_NAME}", exc) from exc
+
+
+def _write(where: str, data: bytes, record: RunRecord, durable: bool) -> None:
+    new, final = f"{where}/{_NEW}", f"{where}/{RECORD_NAME}"
+    try:
+        create_file(new, data, durable=durable)
+    except FileExistsError:  # of a driver that was killed
+        os.unlink(new)
+        create_file(new, data, durable=durable)
+    if os.path.lexists(final):
+        os.rename(final, free_name(f"{final}.attempt-{_attempt_of(final, record.attempts - 1)}"))
+    os.rename(new, final)
+    if durable:
+        flush_directories(_upwards(where, record.directory))
+
+
+def _upwards(where: str, relative: str) -> list[str]:
+    """Return the directories whose names lead from the runs root to a run."""
+    places = [os.path.abspath(where)]
+    for _ in Path(relative).parts:
+        places.append(os.path.dirname(places[-1]))
+    return places
+
+
+def _attempt_of(path: str, otherwise: int) -> int:
+    """Return the attempt that a record tells of; a run may have written anything there."""
+    try:
+        return record_from_dict(_parse(path, read_file(path))).attempts
+    except (OSError, DamagedFileError, ValueError):
+        return otherwise
+
+
+def set_aside(directory: str | os.PathLike[str], attempt: int) -> None:
+    """Rename what an attempt left, ``stdout.txt`` to ``stdout.txt.attempt-N`` and so on.
+
+    Parameters
+    ----------
+    directory : path
+        A run directory; nothing happens when it is not there.
+    attempt : int
+        The attempt that is over.
+
+    Raises
+    ------
+    DiskError
+        Naming the file that could not be renamed.
+    """
+    where = os.fspath(directory)
+    for name in ATTEMPT_FILES:
+        path = f"{where}/{name}"
+        try:
+            if os.path.lexists(path):
+                os.rename(path, free_name(f"{path}.attempt-{attempt}"))
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise DiskError(path, exc, "renamed") from exc
+    try:
+        os.unlink(f"{where}/{_NEW}")  # of a driver that was killed; no longer the newest
+    except OSError:
+        pass
+
+
+def read_record(directory: str | os.PathLike[str]) -> RunRecord | None:
+    """Return the record of the newest attempt that ended; None when there is none.
+
+    Raises
+    ------
+    StudyError
+        Naming the file when it is damaged or cannot be read.
+    """
+    given = load_record(os.fspath(directory))
+    if given is None:
+        return None
+    try:
+        return record_from_dict(given)
+    except (ValueError, StudyError) as exc:
+        path = os.path.join(directory, RECORD_NAME)
+        raise DamagedFileError(path, str(exc), _DAMAGED) from exc
+
+
+def load_record(directory: str) -> dict[str, Any] | None:
+    """Return the JSON of a record, its checksum and the types of its fields checked.
+
+    For who needs no typed parameters. None when there is none.
+
+    Raises
+    ------
+    DamagedFileError, DiskError
+        Naming the file.
+    """
+    path = f"{directory}/{RECORD_NAME}"
+    try:
+        data = read_file(path)
+    except FileNotFoundError:
+        return _load_unnamed(f"{directory}/{_NEW}")
+    except OSError as exc:
+        if isinstance(exc, NotADirectoryError):
+            return None
+        raise DiskError(path, exc, "read") from exc
+    return _parse(path, data)
+
+
+def last_attempt(directory: str) -> tuple[int, dict[str, Any]] | None:
+    """Return the highest attempt that was set aside, and its record in JSON form.
+
+    The record is empty when it is damaged. None when nothing was set aside.
+    """
+    prefix = f"{RECORD_NAME}.attempt-"
+    found: dict[int, str] = {}
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                digits = entry.name[len(prefix) :]
+                if entry.name.startswith(prefix) and digits.isdecimal() and len(digits) < 10:
+                    found[int(digits)] = entry.path
+    except OSError:
+        return None
+    if not found:
+        return None
+    attempt = max(found)
+    try:
+        return attempt, _parse(found[attempt], read_file(found[attempt]))
+    except (OSError, StudyError):
+        return attempt, {}
+
+
+def _load_unnamed(path: str) -> dict[str, Any] | None:
+    """Return a record that was whole when its driver was killed before it got its name."""
+    try:
+        return _parse(path, read_file(path))
+    except (OSError, DamagedFileError):
+        return None
+
+
+def _render(record: RunRecord) -> bytes:
+    """Return the text of a record: one line for each field, the checksum last."""
+    given = record_to_dict(record)
+    lines = ",\n".join([f'"{name}": {_encode(value)}' for name, value in given.items()])
+    body = b"{\n" + lines.encode("ascii") + b","
+    return b'%b%b%08x"\n}\n' % (body, _MARK, zlib.crc32(body))
+
+
+def _parse(path: str, data: bytes) -> dict[str, Any]:
+    if not data:
+        raise DamagedFileError(path, "it is empty", _DAMAGED)
+    body, tail = data[:-_TAIL], data[-_TAIL:]
+    if tail != b'%b%08x"\n}\n' % (_MARK, zlib.crc32(body)):
+        raise DamagedFileError(path, "its checksum is wrong, or missing", _DAMAGED)
+    try:
+        return checked(json.loads(data))
+    except (ValueError, RecursionError, AttributeError, TypeError) as exc:
+        raise DamagedFileError(path, str(exc)[:200] or type(exc).__name__, _DAMAGED) from exc

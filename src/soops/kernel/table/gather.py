@@ -1,0 +1,419 @@
+"""The whole of a scoop, in order: directories, rows, table, stores, steps.
+
+Imported by ``soops.study`` and the commands, inside functions: it brings pandas with it
+as soon as there is a table. Stores, steps and scrapers are known by the registries only.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from soops.kernel.app import App
+from soops.kernel.errors import StudyError, UsageError
+from soops.kernel.table.scoop import find_run_directories, scoop_rows
+from soops.kernel.values import Scooped, ScoopInfo, Source, StepCall, UserModule
+
+__all__ = ["GatherResult", "ScoopOptions", "gather", "store_for"]
+
+log = logging.getLogger("soops")
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+#: Failed items that are shown; the rest is counted.
+MAX_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoopOptions:
+    """What a person may ask of a scoop.
+
+    Attributes
+    ----------
+    output_dir : Path
+        Where ``results.csv`` and ``results-meta.csv`` go, and the results by default.
+    results : Path, optional
+        The table file; its suffix chooses the store. By default ``results.h5``.
+    sort : tuple of str
+        Columns to sort by.
+    filter : tuple of str
+        Keep the rows in which any of these items was read.
+    call_plugins : bool
+        Run the steps.
+    use_plugins, omit_plugins : tuple of str
+        Steps to run in this order, or to leave out.
+    plugin_args : mapping or str
+        Step name to keyword arguments; as text, in the dict-like language.
+    save_csv : bool
+        Write ``results.csv``.
+    reuse : bool
+        Take the stored table as it is.
+    update : bool
+        Take it, and read only what is new or changed.
+    write : bool
+        Write also a table that was taken as it is.
+    write_after_plugins : bool
+        Write the results again after the steps, which may have changed the table.
+    strict : bool
+        An item that cannot be read makes the command fail; the table is made all the same.
+    debug : bool
+        Let the exceptions of scrapers and steps pass.
+    n_workers : int, optional
+        Processes that read; None: one for each processor.
+    """
+
+    output_dir: Path = Path()
+    results: Path | None = None
+    sort: tuple[str, ...] = ()
+    filter: tuple[str, ...] = ()
+    call_plugins: bool = True
+    use_plugins: tuple[str, ...] = ()
+    omit_plugins: tuple[str, ...] = ()
+    plugin_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    save_csv: bool = True
+    reuse: bool = False
+    update: bool = False
+    write: bool = False
+    write_after_plugins: bool = False
+    strict: bool = False
+    debug: bool = False
+    n_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take what a command line or a notebook has: texts for paths, lists for tuples."""
+        put = functools.partial(object.__setattr__, self)
+        put("output_dir", Path(self.output_dir))
+        if self.results is not None:
+            put("results", Path(self.results))
+        for name in ("sort", "filter", "use_plugins", "omit_plugins"):
+            given = getattr(self, name) or ()
+            put(name, (given,) if isinstance(given, str) else tuple(given))
+        if not isinstance(self.plugin_args, Mapping):
+            put("plugin_args", _parse_arguments(self.plugin_args))
+
+    @property
+    def results_path(self) -> Path:
+        """The table file."""
+        return self.output_dir / "results.h5" if self.results is None else self.results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatherResult:
+    """What a scoop gave.
+
+    Attributes
+    ----------
+    scooped : Scooped
+        The table, as the steps left it.
+    data : Struct or None
+        What the steps handed on; None when none was run.
+    n_failed : int
+        Steps that raised.
+    paths_written : tuple of Path
+        The files, in the order of writing.
+    failures : tuple
+        ``(name, text)`` of the steps that raised.
+    """
+
+    scooped: Scooped
+    data: Any
+    n_failed: int
+    paths_written: tuple[Path, ...]
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def n_errors(self) -> int:
+        """Run directories in which an item could not be read."""
+        return len(self.scooped.errors)
+
+
+def gather(
+    app: App,
+    module: UserModule,
+    directories: Sequence[str | Path],
+    options: ScoopOptions,
+    say: Say = print,
+    plugin_module: UserModule | None = None,
+    progress: Progress | None = None,
+) -> GatherResult:
+    """Scoop run directories into a table, store it, and run the steps.
+
+    Parameters
+    ----------
+    app : App
+        The plugins.
+    module : UserModule
+        Says what to read, and the steps unless ``plugin_module`` does.
+    directories : sequence of str or Path
+        Directories or glob patterns.
+    options : ScoopOptions
+        See there.
+    say : callable
+        Shows a line to the person who waits.
+    plugin_module : UserModule, optional
+        Gives the steps instead.
+    progress : callable, optional
+        ``progress(done, total)`` while directories are read.
+
+    Raises
+    ------
+    StudyError
+        When there is nothing to read or a table cannot be read or stored; nothing that
+        was stored before is lost then.
+    UsageError
+        When options contradict each other.
+    """
+    if options.reuse and options.update:
+        raise UsageError("--reuse and --update exclude each other")
+    if module.scoop_info is None or not module.scoop_info.items:
+        raise StudyError(
+            f"no get_scoop_info() in {module.name}",
+            hint="it returns a list of (file name, function) pairs",
+        )
+    # Whatever is mistyped is said before anything is read or written.
+    giver = plugin_module or module
+    steps = _steps(app, giver, options) if options.call_plugins else None
+    store = store_for(app, options.results_path)
+    scooped, is_new = _table(app, module.scoop_info, directories, options, store, say, progress)
+    scooped = _arrange(scooped, options)
+    written: list[Path] = []
+    if is_new or options.write:
+        written += _write(app, scooped, store, options)
+        scooped = replace(scooped, path=options.results_path)
+    say(f"data keys:\n{scooped.frame.columns}")
+    say(f"metadata keys:\n{scooped.meta.columns}")
+    if written:
+        app.emit("soops_scoop_ended", scooped=scooped)
+    if steps is None:
+        return GatherResult(scooped=scooped, data=None, n_failed=0, paths_written=tuple(written))
+    say(f"available plugins: {[step.name for step in giver.steps]}")
+    result = _post(app, steps, scooped, options, say)
+    if options.write_after_plugins:
+        _store(store, scooped, options.results_path)
+        written.append(options.results_path)
+    return GatherResult(
+        scooped=replace(scooped, failed_steps=dict(result.failures)),
+        data=result.data,
+        n_failed=len(result.failures),
+        paths_written=tuple(dict.fromkeys(written)),
+        failures=result.failures,
+    )
+
+
+def store_for(app: App, path: Path) -> Any:
+    """Return the store that the suffix of a path chooses.
+
+    Raises
+    ------
+    StudyError
+        When no store has the suffix.
+    """
+    registry = app.registry("store")
+    for spec in registry:
+        if path.suffix.lower() in spec.suffixes:
+            return registry.resolve(spec.name)
+    known = sorted(suffix for spec in registry for suffix in spec.suffixes)
+    raise StudyError(
+        f"no store writes {path.suffix or 'files without a suffix'!r}: {str(path)!r}",
+        hint=f"known suffixes: {', '.join(known)}" if known else "no store is installed",
+    )
+
+
+def _parse_arguments(text: str | None) -> dict[str, Any]:
+    from soops.kernel.study.grammar import parse_dict
+
+    source = Source(path="--plugin-args")
+    return parse_dict(text or "", free_word=False, source=source, directives=False)
+
+
+def _table(
+    app: App,
+    info: ScoopInfo,
+    directories: Sequence[str | Path],
+    options: ScoopOptions,
+    store: Any,
+    say: Say,
+    progress: Progress | None,
+) -> tuple[Scooped, bool]:
+    """Return the table, and whether it differs from the stored one."""
+    path = options.results_path
+    stored = None
+    if options.reuse or options.update:
+        if path.exists():
+            stored = _load(store, path, info, say)
+        else:
+            say(f"no stored results in {path}: scooping")
+    if stored is not None and options.reuse:
+        _warn_if_stale(stored, directories, info)
+        return stored, False
+    found = find_run_directories(directories, info)
+    if not found:
+        places = ", ".join(str(directory) for directory in directories)
+        raise StudyError(
+            f"no run directory in {places}" if places else "no directory is given",
+            hint=f"a run directory holds {info.items[0].pattern!r} or soops-parameters.csv",
+        )
+    if stored is not None:
+        return _updated(app, info, stored, found, options, say, progress)
+
+    from soops.kernel.table.frame import build
+
+    say(f"results directories: {len(found)}")
+    rows = scoop_rows(found, info, app, options.n_workers, progress, debug=options.debug)
+    scooped = build(rows)
+    _show_errors(scooped, say)
+    return replace(scooped, output_dir=options.output_dir), True
+
+
+def _updated(
+    app: App,
+    info: ScoopInfo,
+    stored: Scooped,
+    found: Sequence[str],
+    options: ScoopOptions,
+    say: Say,
+    progress: Progress | None,
+) -> tuple[Scooped, bool]:
+    from soops.kernel.table.update import merge, plan_update
+
+    plan = plan_update(stored, found, info)
+    say(
+        f"results directories: {len(found)} (new: {plan.n_new}, changed: {plan.n_changed}, "
+        f"gone: {plan.n_gone})"
+    )
+    rows = scoop_rows(plan.todo, info, app, options.n_workers, progress, debug=options.debug)
+    scooped = merge(stored, plan, rows, found)
+    if not len(scooped.frame):
+        raise StudyError("no row is left: the directories vanished while they were read")
+    _show_errors(scooped, say)
+    return replace(scooped, output_dir=options.output_dir), scooped is not stored
+
+
+def _load(store: Any, path: Path, info: ScoopInfo, say: Say) -> Scooped:
+    from soops.kernel.table.update import errors_of, parameter_keys_of
+
+    scooped: Scooped = store.read(path)
+    user_keys = getattr(store, "user_keys", None)
+    if user_keys is not None:
+        names = ", ".join(repr(name) for name in user_keys(path))
+        say(f"user data:\n{{{names}}}" if names else "user data:\nset()")
+    return replace(
+        scooped,
+        path=path,
+        output_dir=path.parent,
+        errors=errors_of(scooped),
+        parameter_keys=scooped.parameter_keys or parameter_keys_of(scooped, info),
+    )
+
+
+def _arrange(scooped: Scooped, options: ScoopOptions) -> Scooped:
+    from soops.kernel.table.frame import filter_rows, sort_rows
+
+    if options.sort:
+        scooped = sort_rows(scooped, options.sort)
+    if options.filter:
+        scooped = filter_rows(scooped, options.filter)
+    return scooped
+
+
+def _write(app: App, scooped: Scooped, store: Any, options: ScoopOptions) -> list[Path]:
+    """Write the results and the text files beside them; return their paths."""
+    results = options.results_path
+    _store(store, scooped, results)
+    written = [results]
+    text = options.output_dir / "results.csv"
+    if text.resolve() == results.resolve():
+        return written
+    try:
+        text_store = store_for(app, text)
+    except StudyError:  # the builtin is switched off
+        return written
+    if options.save_csv:
+        _store(text_store, scooped, text)
+        written.append(text)
+    elif hasattr(text_store, "write_meta"):
+        written.append(text_store.write_meta(scooped, text))
+    return written
+
+
+def _store(store: Any, scooped: Scooped, path: Path) -> None:
+    if not len(scooped.frame):
+        raise StudyError(f"the table has no rows; {str(path)!r} is left as it is")
+    store.write(scooped, path)
+
+
+def _steps(app: App, module: UserModule, options: ScoopOptions) -> tuple[StepCall, ...]:
+    from soops.kernel.table.post import check_arguments, select_steps
+
+    check_arguments(options.plugin_args)
+    return select_steps(
+        module.steps,
+        use=options.use_plugins,
+        omit=options.omit_plugins,
+        registered=app.registry("step").names(),
+    )
+
+
+def _post(
+    app: App, steps: Sequence[StepCall], scooped: Scooped, options: ScoopOptions, say: Say
+) -> Any:
+    from soops.kernel.table.post import init_plugin_data, run_steps
+
+    data = init_plugin_data(
+        scooped.frame,
+        scooped.parameter_keys,
+        str(options.output_dir),
+        str(options.results_path),
+    )
+    say("run plugins:")
+    result = run_steps(
+        steps,
+        scooped.frame,
+        data,
+        options.plugin_args,
+        lambda name: app.resolve("step", name),
+        say,
+        debug=options.debug,
+    )
+    say(f"plugin data keys:\n{result.data.keys()}")
+    return result
+
+
+def _warn_if_stale(stored: Scooped, directories: Iterable[str | Path], info: ScoopInfo) -> None:
+    from soops.kernel.table.update import plan_update
+
+    try:
+        found = find_run_directories(directories, info)
+    except StudyError as exc:
+        log.warning("%s; the stored table is used all the same", exc.message)
+        return
+    plan = plan_update(stored, found, info)
+    if plan.todo or plan.n_gone:
+        log.warning(
+            "the stored table is not up to date (new directories: %d, changed: %d, gone: %d); "
+            "--update reads them",
+            plan.n_new,
+            plan.n_changed,
+            plan.n_gone,
+        )
+
+
+def _show_errors(scooped: Scooped, say: Say) -> None:
+    count = sum(len(errors) for errors in scooped.errors.values())
+    if not count:
+        return
+    say(f"failed: {count} items in {len(scooped.errors)} of {len(scooped.frame)} directories")
+    shown = [
+        (directory, item, text)
+        for directory, errors in scooped.errors.items()
+        for item, text in errors.items()
+    ]
+    for directory, item, text in shown[:MAX_SHOWN]:
+        say(f"{directory}\n{item}\n- failed with:\n{text}")
+    if count > MAX_SHOWN:
+        say(f"... and {count - MAX_SHOWN} more")

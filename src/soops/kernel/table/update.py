@@ -1,0 +1,251 @@
+"""What of a stored table is still true, and the table with the rest read again.
+
+A heavy leaf beside ``frame``. Directories are compared by their real paths, files by
+name and time; an item that failed is always read again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from soops.kernel.errors import StudyError
+from soops.kernel.table.directories import expand_home, real_path
+from soops.kernel.table.frame import (
+    META_COLUMNS,
+    OWN_COLUMNS,
+    as_datetime,
+    build,
+    column,
+    make_frame,
+    meta_frame,
+    own_name,
+)
+from soops.kernel.table.scoop import RECORD, find_item, mtime_of
+from soops.kernel.values import Scooped, ScoopedRow, ScoopInfo
+
+__all__ = ["Plan", "errors_of", "merge", "parameter_keys_of", "plan_update"]
+
+#: The meta columns that every table has; "error" is our own.
+_KEPT = META_COLUMNS[:-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do about a stored table.
+
+    Attributes
+    ----------
+    todo : tuple of str
+        Run directories to read: new, changed, or with a failed item.
+    keep : mapping
+        Real path of a run directory to its place in the stored table.
+    n_new, n_changed, n_gone : int
+        Numbers of directories.
+    """
+
+    todo: tuple[str, ...]
+    keep: Mapping[str, int]
+    n_new: int
+    n_changed: int
+    n_gone: int
+
+
+def plan_update(stored: Scooped, directories: Sequence[str], info: ScoopInfo) -> Plan:
+    """Compare a stored table with the run directories as they are now.
+
+    Rows of directories that were not asked for are kept as long as they exist.
+
+    Parameters
+    ----------
+    stored : Scooped
+        As a store gave it.
+    directories : sequence of str
+        Absolute paths of run directories.
+    info : ScoopInfo
+        The items; a table that was made from others is out of date.
+    """
+    parents: dict[str, str] = {}
+    shown = [expand_home(str(rdir)) for rdir in _column(stored.frame, "rdir")]
+    places = {real_path(path, parents): place for place, path in enumerate(shown)}
+    files = _files(stored.meta)
+    keep: dict[str, int] = {}
+    todo: list[str] = []
+    n_new = 0
+    asked = {real_path(directory, parents): directory for directory in directories}
+    for real, directory in asked.items():
+        place = places.get(real)
+        if place is None:
+            n_new += 1
+            todo.append(directory)
+        elif _is_current(directory, shown[place], files.get(place, []), info):
+            keep[real] = place
+        else:
+            todo.append(directory)
+    others = {real: place for real, place in places.items() if real not in asked}
+    existing = {real: place for real, place in others.items() if os.path.isdir(real)}
+    return Plan(
+        todo=tuple(todo),
+        keep={**existing, **keep},
+        n_new=n_new,
+        n_changed=len(todo) - n_new,
+        n_gone=len(others) - len(existing),
+    )
+
+
+def merge(
+    stored: Scooped, plan: Plan, rows: Iterable[ScoopedRow], directories: Sequence[str]
+) -> Scooped:
+    """Return the stored table with the rows of ``plan.todo`` as they are now.
+
+    The rows are in the order of ``directories``, as those of a table made anew; rows of
+    other directories come first.
+    """
+    if not plan.todo and not plan.n_gone:
+        return stored
+    parents: dict[str, str] = {}
+    new_rows = list(rows)
+    where = {real: (0, place) for real, place in plan.keep.items()}
+    for place, row in enumerate(new_rows):
+        where[real_path(row.directory, parents)] = (1, place)
+    asked = dict.fromkeys(real_path(directory, parents) for directory in directories)
+    order = [place for real, place in where.items() if real not in asked]
+    order += [where[real] for real in asked if real in where]
+    return _combined((stored, build(new_rows)), order)
+
+
+def _combined(parts: Sequence[Scooped], order: Sequence[tuple[int, int]]) -> Scooped:
+    """Return the table with the rows ``(part, place)`` of ``order``."""
+    scooped = {
+        name for part in parts for given in _column(part.meta, "data_columns") for name in given
+    }
+    cells = [_cells(part, scooped) for part in parts]
+    own = [own_name(name, scooped) for name in OWN_COLUMNS]
+    names = dict.fromkeys(name for given in cells for name in given if name not in own)
+    names.update(dict.fromkeys(name for name in own if any(name in given for given in cells)))
+    missing = [math.nan] * max(len(part.frame) for part in parts)
+    data = {}
+    for name in names:
+        columns = [given.get(name, missing) for given in cells]
+        data[name] = column([columns[part][place] for part, place in order])
+    table = Scooped(
+        frame=make_frame(data, len(order)),
+        meta=_combined_meta([part.meta for part in parts], order),
+        parameter_keys=tuple(dict.fromkeys(key for part in parts for key in part.parameter_keys)),
+        output_dir=parts[0].output_dir,
+    )
+    return replace(table, errors=errors_of(table))
+
+
+def _cells(part: Scooped, scooped: Collection[Any]) -> dict[Any, list[Any]]:
+    """Return the columns of a table, our own under the names they have beside ``scooped``."""
+    mine = {name for given in _column(part.meta, "data_columns") for name in given}
+    rename = {own_name(name, mine): own_name(name, scooped) for name in OWN_COLUMNS}
+    return {rename.get(name, name): part.frame[name].tolist() for name in part.frame.columns}
+
+
+def _combined_meta(metas: Sequence[Any], order: Sequence[tuple[int, int]]) -> Any:
+    parts = []
+    for meta in metas:
+        files: dict[int, list[tuple[Any, ...]]] = {}
+        errors = meta["error"] if "error" in meta.columns else [""] * len(meta)
+        for place, *file in zip(*(meta[n].tolist() for n in _KEPT), errors, strict=True):
+            files.setdefault(place, []).append(tuple(file))
+        parts.append(files)
+    rows = [
+        (new, *file)
+        for new, (part, place) in enumerate(order)
+        for file in parts[part].get(place, ())
+    ]
+    return meta_frame({name: [row[i] for row in rows] for i, name in enumerate(META_COLUMNS)})
+
+
+def errors_of(scooped: Scooped) -> dict[str, dict[str, str]]:
+    """Return the errors that a stored table tells of, by run directory and item."""
+    errors: dict[str, dict[str, str]] = {}
+    if "error" not in scooped.meta.columns:
+        return errors
+    rdirs = _column(scooped.frame, "rdir")
+    for place, files in _files(scooped.meta).items():
+        directory = expand_home(str(rdirs[place]))
+        for filenames, _, error in files:
+            if error:
+                errors.setdefault(directory, {})[_relative(filenames[0], directory)] = error
+    return errors
+
+
+def parameter_keys_of(scooped: Scooped, info: ScoopInfo) -> tuple[Any, ...]:
+    """Return the parameter columns of a table whose store does not keep them."""
+    keys: dict[Any, None] = {}
+    files = _column(scooped.meta, "data_row")
+    columns = scooped.meta["data_columns"].tolist()
+    seen: dict[int, int] = {}
+    for place, given in zip(files, columns, strict=True):
+        number = seen[place] = seen.get(place, -1) + 1
+        if number < len(info.items) and info.items[number].is_parameters:
+            keys.update(dict.fromkeys(given))
+    return tuple(keys)
+
+
+def _is_current(
+    directory: str,
+    stored_as: str,
+    files: Sequence[tuple[list[str], list[Any], str]],
+    info: ScoopInfo,
+) -> bool:
+    """Whether the items of a directory are those that the table was made from."""
+    n_items = len(info.items)
+    if len(files) not in (n_items, n_items + 1):
+        return False
+    for item, (filenames, times, error) in zip(info.items, files, strict=False):
+        now, mtimes, _ = find_item(directory, item)
+        if error or not _same_times(mtimes, times):
+            return False
+        if len(now) != len(filenames) or any(
+            _relative(old, stored_as) != _relative(new, directory)
+            for old, new in zip(filenames, now, strict=True)
+        ):
+            return False
+    mtime = mtime_of(os.path.join(directory, RECORD))
+    if len(files) == n_items:
+        return math.isnan(mtime)
+    _, times, error = files[-1]
+    return not error and _same_times((mtime,), times)
+
+
+def _relative(filename: str, directory: str) -> str:
+    prefix = directory + os.sep
+    return filename[len(prefix) :] if filename.startswith(prefix) else filename
+
+
+def _same_times(mtimes: Sequence[float], times: Sequence[Any]) -> bool:
+    return len(mtimes) == len(times) and all(
+        as_datetime(now) == then or (now != now and then != then)
+        for now, then in zip(mtimes, times, strict=True)
+    )
+
+
+def _files(meta: Any) -> dict[int, list[tuple[list[str], list[Any], str]]]:
+    """Return the files of each row of a table, in the order of the items."""
+    rows = _column(meta, "data_row")
+    errors = meta["error"].tolist() if "error" in meta.columns else [""] * len(rows)
+    files: dict[int, list[tuple[list[str], list[Any], str]]] = {}
+    for place, filenames, mtimes, error in zip(
+        rows, _column(meta, "filenames"), _column(meta, "mtimes"), errors, strict=True
+    ):
+        text = error if isinstance(error, str) else ""
+        files.setdefault(place, []).append((filenames, mtimes, text))
+    return files
+
+
+def _column(frame: Any, name: str) -> list[Any]:
+    if name not in frame.columns:
+        raise StudyError(
+            f"the stored table has no column {name!r}",
+            hint="scoop again without --update and --reuse",
+        )
+    values: list[Any] = frame[name].tolist()
+    return values

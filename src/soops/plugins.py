@@ -1,0 +1,35 @@
+"""Post-processing functions for any table. Part of the script library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["show_figures"]
+
+#: The backends of matplotlib that only write files.
+_WITHOUT_WINDOWS = frozenset({"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"})
+
+
+def show_figures(df: Any, data: Any = None) -> Any:
+    """Show the open figures and wait until they are closed.
+
+    With a backend that only writes files this says so and does nothing.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        Not used.
+    data : Struct, optional
+        Returned as it is.
+    """
+    import matplotlib.pyplot as plt
+
+    if plt.get_fignums():
+        backend = plt.get_backend()
+        if backend.lower() in _WITHOUT_WINDOWS:
+            from soops.base import output
+
+            output(f"figures are not shown: the matplotlib backend {backend!r} has no windows")
+        else:
+            plt.show()
+    return data

@@ -1,0 +1,160 @@
+"""``soops info``: the parameters of a program and of run directories."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shlex
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from soops.api import App, RunInfo, StudyError, near_misses
+from soops_builtin.commands.find import how_it_ended
+from soops_builtin.progress import duration, printable
+
+if TYPE_CHECKING:
+    from soops.study import FoundRun
+
+__all__ = ["info"]
+
+EPILOG = """\b
+Examples:
+  soops-info mod.py
+  soops-info mod.py -v -e output/study/000-*
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run_mod", metavar="RUN_MOD")
+@click.option(
+    "-e",
+    "--explain",
+    multiple=True,
+    metavar="DIR...",
+    help="Show the parameters of these run directories; a * marks those of the program.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show also how the runs ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+@click.option("--shell", is_flag=True, help="Open a Python shell afterwards.")
+@click.pass_obj
+def info(
+    app: App | None,
+    run_mod: str,
+    explain: tuple[str, ...],
+    verbose: bool,
+    as_json: bool,
+    shell: bool,
+) -> int:
+    """Show the parameters of RUN_MOD, a script with get_run_info() or a .toml study."""
+    from soops import study
+
+    module = study.load_module(run_mod, app)
+    run_info = module.run_info
+    if run_info is None:
+        raise StudyError(
+            f"there is no get_run_info() in {run_mod!r}",
+            hint="define it: it returns (run_cmd, opt_args, output_dir_key, is_finished)",
+        )
+    keys = parameter_keys(run_info)
+    runs = [run for directory in _directories(explain) for run in _runs(directory)]
+    if as_json:
+        _print_json(run_info, keys, runs, bool(explain))
+    else:
+        if not explain:
+            for number, key in enumerate(keys):
+                click.echo(f"info: {number:3d}: {printable(key)}")
+        for run in runs:
+            _explain(run, keys, verbose)
+    if shell:
+        from soops.base import shell as open_shell
+
+        open_shell()
+    return 0
+
+
+def parameter_keys(run_info: RunInfo) -> list[str]:
+    """Return the keys of a program's parameters, sorted."""
+    words = (run_info.command,) if isinstance(run_info.command, str) else run_info.command
+    keys = {name for word in words for name in _fields(word)} | set(run_info.options)
+    return sorted(keys - {run_info.output_key, "script_dir"})
+
+
+def _fields(template: str) -> Iterator[str]:
+    for _, name, _, _ in string.Formatter().parse(template):
+        if name is not None:
+            yield name
+
+
+def _directories(patterns: tuple[str, ...]) -> Iterator[str]:
+    """Expand patterns; each has to name something that is there."""
+    for pattern in patterns:
+        names = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        if not names:
+            raise StudyError(f"there is no directory {pattern!r}", hint=_siblings(pattern))
+        yield from names
+
+
+def _siblings(pattern: str) -> str:
+    path = Path(pattern)
+    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    return near_misses(path.name, names) or "give run directories like output/study/000-*"
+
+
+def _runs(directory: str) -> list[FoundRun]:
+    from soops import study
+
+    inside = [run for run in study.find([directory]) if Path(run.path) == Path(directory).resolve()]
+    if not inside:
+        raise StudyError(
+            f"{directory!r} is not a run directory",
+            hint="one has a soops-run.json or a soops-parameters.csv",
+        )
+    return inside
+
+
+def _explain(run: FoundRun, keys: list[str], verbose: bool) -> None:
+    columns = run.columns(raw=True)
+    width = max(len(name) for name in columns)
+    click.echo(f"info: {printable(run.directory)}/")
+    for name, text in columns.items():
+        mark = "* " if name in keys else "  "
+        click.echo(f"info: {mark}{printable(name):>{width}}: {printable(text)}")
+    if verbose:
+        for name, text in _record(run):
+            click.echo(f"info:   {name:>{width}}: {printable(text)}")
+
+
+def _record(run: FoundRun) -> Iterator[tuple[str, str]]:
+    yield "state", how_it_ended(run)
+    if run.elapsed is not None:
+        yield "elapsed", duration(run.elapsed)
+    for name in ("started", "ended", "host", "attempts"):
+        value = getattr(run, name)
+        if value is not None:
+            yield name, str(value)
+    if run.max_rss is not None:
+        yield "max_rss", f"{run.max_rss / 1e6:.1f} MB"
+    command = run.command
+    if command is not None:
+        yield "command", command if isinstance(command, str) else shlex.join(command)
+
+
+def _print_json(run_info: RunInfo, keys: list[str], runs: list[FoundRun], explained: bool) -> None:
+    for run in runs:
+        click.echo(json.dumps(run.as_json()))
+    if explained:
+        return
+    for number, key in enumerate(keys):
+        default = run_info.defaults.get(key)
+        plain = default is None or isinstance(default, bool | int | float | str)
+        row = {
+            "number": number,
+            "key": key,
+            "template": run_info.options.get(key),
+            "default": default if plain else repr(default),
+        }
+        click.echo(json.dumps(row))

@@ -1,0 +1,280 @@
+"""Runs on the workers of a dask cluster: one made for the study, or one that is there.
+
+Dask is imported only when a runner is made. What happens on a worker is in ``dask_worker``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soops.api import Job, Outcome, RunnerSetup, State, Update, Watch, attempt_path
+from soops_builtin.runners import dask_worker
+from soops_builtin.runners.dask_cluster import Connection, connect
+
+__all__ = ["DaskOptions", "DaskRunner"]
+
+#: Seconds of work that a task should hold, so that what dask needs for a task is little to it.
+TASK_SECONDS = 0.05
+#: Jobs in a task at most.
+MAX_BATCH = 32
+#: Seconds between two requests to end jobs that were cancelled and have not ended.
+INSIST = 1.0
+#: Seconds, besides the grace of the jobs under way, that closing may take.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaskOptions:
+    """``--runner-opt`` of the dask runner; the first three exclude each other.
+
+    Attributes
+    ----------
+    scheduler : str
+        Address of a running scheduler: ``tcp://host:8786``.
+    scheduler_file : str
+        File that a running scheduler wrote.
+    cluster : str
+        What makes a cluster, as ``module:name``: ``dask_jobqueue:SLURMCluster``. It gets
+        ``--cluster-kwargs``, and is scaled to ``--n-workers``.
+    dashboard : bool
+        Whether a cluster made here opens its dashboard.
+    dashboard_address : str
+        Where.
+    """
+
+    scheduler: str = ""
+    scheduler_file: str = ""
+    cluster: str = ""
+    dashboard: bool = False
+    dashboard_address: str = "127.0.0.1:0"
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("scheduler", "scheduler_file", "cluster") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other")
+
+
+@dataclass(slots=True)
+class _Task:
+    future: Any
+    tokens: set[str]
+    """Those of its jobs that have not ended."""
+
+
+class DaskRunner:
+    """Submits jobs in batches; each runs in a slot on a worker, which ends its whole tree.
+
+    A run whose worker died is LOST, and never begun again under the same attempt.
+
+    Parameters
+    ----------
+    setup : RunnerSetup
+        ``n_workers``, ``cluster_kwargs`` (of ``distributed.LocalCluster``, or of the
+        ``cluster`` of the options), ``options`` and ``say`` count.
+
+    Raises
+    ------
+    RunnerError
+        When there is no cluster, or none can be made.
+    """
+
+    def __init__(self, setup: RunnerSetup) -> None:
+        self._watch: Watch[None] = Watch()
+        options = setup.options if setup.options is not None else DaskOptions()
+        self._connection: Connection = connect(setup, options)
+        self._client = self._connection.client
+        self._topic = f"soops-{uuid.uuid4().hex}"
+        self._serial = itertools.count(1)
+        self._batch = 1
+        self._closed = False
+        self._jobs: dict[str, Job] = {}
+        self._task_of: dict[str, str] = {}
+        self._tasks: dict[str, _Task] = {}
+        self._cancelled: set[str] = set()
+        self._messages: deque[Mapping[str, Any]] = deque()
+        self._done: deque[str] = deque()
+        self._client.subscribe_topic(self._topic, self._on_event)
+
+    def capacity(self) -> int:
+        """Return how many jobs it would take now, so that each worker has a task ahead."""
+        return 2 * self._batch * self._connection.threads() - len(self._jobs)
+
+    def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
+        """Take jobs.
+
+        Raises
+        ------
+        RunnerError
+            When the scheduler is gone.
+        """
+        self._connection.check()
+        pairs = [(f"{self._topic[6:18]}-{next(self._serial)}", job) for job in jobs]
+        self._jobs.update(pairs)
+        self._submit(pairs, min(self._batch, -(-len(pairs) // self._connection.threads())) or 1)
+        return [token for token, _ in pairs]
+
+    def _submit(self, pairs: Sequence[tuple[str, Job]], size: int) -> None:
+        batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+        keys = [f"soops-{self._topic[6:18]}-{next(self._serial)}" for _ in batches]
+        futures = self._client.map(
+            dask_worker.run_batch, batches, key=keys, topic=self._topic, pure=False, retries=0
+        )
+        for key, future, batch in zip(keys, futures, batches, strict=True):
+            self._tasks[key] = _Task(future, {token for token, _ in batch})
+            self._task_of.update((token, key) for token, _ in batch)
+            future.add_done_callback(self._on_done)
+
+    def poll(self, timeout: float) -> Sequence[Update]:
+        """Return what changed, after at most ``timeout`` seconds and those of one reply."""
+        if not self._messages and not self._done:
+            self._watch.wait(timeout)
+        updates: list[Update] = []
+        done = [self._done.popleft() for _ in range(len(self._done))]
+        while self._messages:
+            self._understand(self._messages.popleft(), updates)
+        for key in done:
+            task = self._tasks.get(key)
+            if task is not None:
+                self._finish(key, task, updates)
+        return updates
+
+    def cancel(self, tokens: Sequence[str]) -> None:
+        """End these jobs, with their grace; those that have not begun are dropped."""
+        fresh = {token for token in tokens if token in self._jobs} - self._cancelled
+        if fresh:
+            self._cancelled |= fresh
+            threading.Thread(target=self._insist, args=(fresh,), daemon=True).start()
+
+    def close(self) -> None:
+        """End the jobs under way and what was made here; return in bounded time."""
+        grace = max((job.grace for job in self._jobs.values()), default=0.0)
+        limit = time.monotonic() + grace + PATIENCE
+        self.cancel(list(self._jobs))
+        try:
+            while self._jobs and time.monotonic() < limit - PATIENCE / 2:
+                self.poll(0.1)
+        finally:
+            self._closed = True
+            self._connection.close(PATIENCE)
+            self._watch.close()
+
+    # --- called by threads of the client
+
+    def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        self._messages.append(event[1])
+        self._watch.ring()
+
+    def _on_done(self, future: Any) -> None:
+        self._done.append(future.key)
+        self._watch.ring()
+
+    def _insist(self, tokens: set[str]) -> None:
+        """Ask the workers to end jobs until all have ended; take back those nobody has."""
+        while not self._closed and (left := {item for item in tokens if item in self._jobs}):
+            try:
+                answers = self._client.run(dask_worker.stop, sorted(left), on_error="ignore")
+            except Exception:  # no worker, or no scheduler: done tasks will tell
+                answers = {}
+            left -= {token for answer in answers.values() for token in answer}
+            dropped = {}
+            for task in list(self._tasks.values()):
+                if task.tokens and task.tokens <= left:
+                    dropped.update(dict.fromkeys(task.tokens, _NOT_STARTED))
+                    task.future.cancel()
+            if dropped:
+                self._messages.append({"ended": dropped})
+                self._watch.ring()
+            time.sleep(INSIST)
+
+    # --- called by poll
+
+    def _understand(self, message: Mapping[str, Any], updates: list[Update]) -> None:
+        if "running" in message:
+            token, pid, host = message["running"]
+            if token in self._jobs:
+                updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
+        back = [token for token in message.get("back", ()) if token in self._jobs]
+        if back:
+            for token in back:
+                self._tasks[self._task_of[token]].tokens.discard(token)
+            self._submit([(token, self._jobs[token]) for token in back], 1)
+        for token, fields in message.get("ended", {}).items():
+            self._end(token, dask_worker.from_message(fields), updates)
+
+    def _finish(self, key: str, task: _Task, updates: list[Update]) -> None:
+        """Answer for the jobs of a task that is over and did not tell what they came to."""
+        if not task.tokens:
+            self._drop(key)
+            return
+        status = task.future.status
+        if status == "finished":
+            try:
+                told = task.future.result(timeout=5.0)
+            except Exception:  # its worker died just now: dask runs it again
+                self._on_later(key)
+                return
+            for token in list(task.tokens):
+                self._end(token, dask_worker.from_message(told[token]), updates)
+            return
+        why = f"dask says: {status}"
+        if status == "error":
+            why = _words(task.future.exception(timeout=5.0))
+        for token in list(task.tokens):
+            if token in self._cancelled:
+                self._end(token, dask_worker.NOT_STARTED, updates)
+            else:
+                outcome = Outcome(state=State.LOST, cause="node", message=why)
+                self._end(token, outcome, updates)
+
+    def _on_later(self, key: str) -> None:
+        future = self._tasks[key].future
+        threading.Timer(0.5, self._on_done, (future,)).start()
+
+    def _end(self, token: str, outcome: Outcome, updates: list[Update]) -> None:
+        job = self._jobs.pop(token, None)
+        if job is None:
+            return
+        self._cancelled.discard(token)
+        key = self._task_of.pop(token)
+        task = self._tasks[key]
+        task.tokens.discard(token)
+        if not task.tokens:
+            self._drop(key)
+        if outcome.state is not State.LOST:
+            _remove_tokens(job)
+            self._adapt(outcome)
+        updates.append(Update(token=token, state=outcome.state, outcome=outcome))
+
+    def _drop(self, key: str) -> None:
+        self._tasks.pop(key).future.release()
+
+    def _adapt(self, outcome: Outcome) -> None:
+        """Let a task hold more jobs when they are short."""
+        if outcome.elapsed is not None:
+            wanted = int(TASK_SECONDS / max(outcome.elapsed, 1e-4))
+            self._batch = max(1, min(MAX_BATCH, wanted, self._batch + 1))
+
+
+_NOT_STARTED = dask_worker.to_message(dask_worker.NOT_STARTED)
+
+
+def _words(error: BaseException | None) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def _remove_tokens(job: Job) -> None:
+    """Remove what kept copies of this run apart: its outcome is known."""
+    for attempt in range(1, job.attempt + 1):
+        try:
+            Path(attempt_path(job.directory, attempt)).unlink()
+        except OSError:
+            pass  # another file system, or gone with its directory

@@ -1,0 +1,187 @@
+"""Where the dask runner gets its cluster from, and how it gives it back."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from importlib.util import find_spec
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from soops.api import RunnerError, RunnerSetup, UsageError
+from soops_builtin.runners import dask_worker
+
+if TYPE_CHECKING:
+    from soops_builtin.runners.dask import DaskOptions
+
+__all__ = ["Connection", "connect"]
+
+#: Seconds to wait for a scheduler.
+CONNECT = 20
+#: Seconds for which the number of workers is believed.
+FRESH = 2.0
+
+
+class Connection:
+    """A client, and the cluster if it was made here.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected.
+    cluster : object
+        What is closed with it, or None.
+    n_workers : int
+        How many runs at once are wanted; a cluster that has no workers yet still takes jobs.
+    """
+
+    def __init__(self, client: Any, cluster: Any, n_workers: int) -> None:
+        self.client, self.cluster, self.n_workers = client, cluster, n_workers
+        self._threads = n_workers
+        self._asked = 0.0
+
+    def threads(self) -> int:
+        """Return how many tasks run at once."""
+        now = time.monotonic()
+        if now - self._asked > FRESH:
+            self._asked = now
+            with contextlib.suppress(Exception):  # asked again soon
+                self._threads = sum(self.client.nthreads().values())
+        return max(self._threads, self.n_workers)
+
+    def check(self) -> None:
+        """Raise ``RunnerError`` when the scheduler is gone."""
+        if self.client.status != "running":
+            raise RunnerError(
+                f"the dask scheduler is gone (the client is {self.client.status})",
+                hint="what ended is recorded; start the scheduler and the same command again",
+            )
+
+    def close(self, patience: float) -> None:
+        """Give back what was made here, within ``patience`` seconds."""
+
+        def work() -> None:
+            for part in filter(None, (self.client, self.cluster)):
+                with contextlib.suppress(Exception):
+                    part.close(timeout=patience / 2)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(patience)
+        if thread.is_alive():
+            for process in _worker_pids(self.cluster):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+
+
+def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
+    """Connect to the cluster that the options name, or make one on this machine."""
+    import distributed
+
+    make_client: Any = distributed.Client
+    cluster = None
+    try:
+        if options.scheduler or options.scheduler_file:
+            _refuse_cluster_kwargs(setup)
+            where = {"scheduler_file": options.scheduler_file} if options.scheduler_file else {}
+            client = make_client(
+                options.scheduler or None, timeout=CONNECT, set_as_default=False, **where
+            )
+        else:
+            cluster = _make(setup, options)
+            client = make_client(cluster, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as exc:
+        if cluster is not None:
+            cluster.close()
+        raise RunnerError(
+            f"no dask cluster: {type(exc).__name__}: {exc}",
+            hint="check --runner-opt scheduler=..., --cluster-kwargs, and that the scheduler runs",
+        ) from exc
+    if cluster is not None and not options.cluster:
+        _leave_groups(client)
+    if cluster is None or _has_dashboard(setup, options):
+        _say_link(setup, client)
+    return Connection(client, cluster, setup.n_workers)
+
+
+def _make(setup: RunnerSetup, options: DaskOptions) -> Any:
+    if options.cluster:
+        cluster = _named(options.cluster)(**setup.cluster_kwargs)
+        if hasattr(cluster, "scale") and "n_workers" not in setup.cluster_kwargs:
+            cluster.scale(setup.n_workers)
+        return cluster
+    import dask
+    import distributed
+
+    make: Any = distributed.LocalCluster
+    defaults = {
+        "n_workers": setup.n_workers,
+        "threads_per_worker": 1,
+        "processes": True,
+        # The scheduler serves HTTP in any case: on a free port, for this machine only.
+        "dashboard_address": options.dashboard_address,
+        "scheduler_kwargs": {"dashboard": _has_dashboard(setup, options)},
+        # The runs are no part of a worker's memory: its own limit would mean nothing.
+        "memory_limit": 0,
+        # What happens to runs is told by their outcomes, and closing is no error.
+        "silence_logs": logging.CRITICAL,
+    }
+    # A task waits at the scheduler, not behind another one on a worker that may be long.
+    with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+        return make(**{**defaults, **setup.cluster_kwargs})
+
+
+def _has_dashboard(setup: RunnerSetup, options: DaskOptions) -> bool:
+    return options.dashboard or "dashboard_address" in setup.cluster_kwargs
+
+
+def _say_link(setup: RunnerSetup, client: Any) -> None:
+    if find_spec("bokeh") is None:
+        setup.say("dask dashboard: there is none without bokeh (pip install bokeh)")
+    elif client.dashboard_link:
+        setup.say(f"dask dashboard: {client.dashboard_link}")
+
+
+def _named(name: str) -> Any:
+    try:
+        return resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise UsageError(
+            f"cluster={name!r} of the dask runner cannot be loaded: {exc}",
+            hint="give module:name, for instance dask_jobqueue:SLURMCluster",
+        ) from exc
+
+
+def _refuse_cluster_kwargs(setup: RunnerSetup) -> None:
+    if setup.cluster_kwargs:
+        raise UsageError(
+            "--cluster-kwargs are for a cluster made here, not for one that runs already",
+            hint="leave out either them or the scheduler",
+        )
+
+
+def _leave_groups(client: Any) -> None:
+    from distributed import WorkerPlugin
+
+    class LeaveGroup(WorkerPlugin):
+        def __init__(self, driver: int) -> None:
+            self.driver = driver
+
+        def setup(self, worker: Any) -> None:
+            dask_worker.leave_group(self.driver)
+
+    client.register_plugin(LeaveGroup(os.getpid()), name="soops-leave-group")
+
+
+def _worker_pids(cluster: Any) -> list[int]:
+    """Return the processes of a cluster on this machine."""
+    found = []
+    for nanny in getattr(cluster, "workers", {}).values():
+        pid = getattr(getattr(nanny, "process", None), "pid", None)
+        if pid is not None:
+            found.append(pid)
+    return found

@@ -1,0 +1,147 @@
+"""What happens on a dask worker: jobs of one task run in the slot of its thread, one by one.
+
+Dask runs a task at least once: when it gives a worker up, its tasks start again elsewhere. So
+each job has a claim on its run directory (see ``soops.api.Slot.send``), and what a job came to
+is told at once, not with the result of the task. Dask is imported only inside functions.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from soops.api import Job, Outcome, Slot, State, Update, Usage, thread_slot
+
+__all__ = ["NOT_STARTED", "from_message", "run_batch", "stop", "to_message"]
+
+#: Seconds for which the outcomes of short jobs are gathered into one message.
+TELL = 0.05
+
+NOT_STARTED = Outcome(state=State.CANCELLED, cause="cancelled", message="it was not started")
+
+_lock = threading.Lock()
+_held: set[str] = set()
+_running: dict[str, Slot] = {}
+_stopped: set[str] = set()
+
+
+def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[str, Any]]:
+    """Run jobs one after the other.
+
+    Parameters
+    ----------
+    batch : sequence of (str, Job)
+        Tokens and jobs.
+    topic : str
+        Where the driver listens: to ``{"running": [token, pid, host]}`` of a job that lasts,
+        ``{"back": [token, ...]}`` of those that would have to wait for it, and
+        ``{"ended": {token: message}}``.
+
+    Returns
+    -------
+    dict
+        Token to message, for a driver that did not hear it.
+    """
+    tell, is_wanted = _worker(topic)
+    ended: dict[str, dict[str, Any]] = {}
+    untold: list[str] = []
+    told_at = time.monotonic()
+    waiting = dict(batch)
+    with _lock:
+        _held.update(waiting)
+
+    def on_running(update: Update) -> None:
+        tell({"running": [update.token, update.pid, update.host]})
+        if waiting:
+            tell({"back": list(waiting)})
+            with _lock:
+                _held.difference_update(waiting)
+            waiting.clear()
+
+    try:
+        while waiting:
+            token = next(iter(waiting))
+            outcome = _run_one(token, waiting.pop(token), on_running, is_wanted)
+            ended[token] = to_message(outcome)
+            untold.append(token)
+            if not waiting or time.monotonic() - told_at > TELL:
+                tell({"ended": {token: ended[token] for token in untold}})
+                untold.clear()
+                told_at = time.monotonic()
+    finally:
+        with _lock:
+            _held.difference_update(token for token, _ in batch)
+    return ended
+
+
+def stop(tokens: Sequence[str]) -> list[str]:
+    """End these jobs if they run here, now or later; return those that will be answered for."""
+    with _lock:
+        _stopped.update(tokens)
+        for token in tokens:
+            if token in _running:
+                _running[token].cancel(token)
+        return [token for token in tokens if token in _held]
+
+
+def to_message(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as plain values."""
+    fields = {name: getattr(outcome, name) for name in Outcome.__slots__}
+    usage = {name: getattr(outcome.usage, name) for name in Usage.__slots__}
+    return {**fields, "state": str(outcome.state), "usage": usage}
+
+
+def from_message(message: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that :func:`to_message` was given."""
+    fields = dict(message)
+    fields["state"] = State(fields["state"])
+    fields["usage"] = Usage(**fields["usage"])
+    return Outcome(**fields)
+
+
+def _run_one(
+    token: str,
+    job: Job,
+    on_running: Callable[[Update], None],
+    is_wanted: Callable[[], bool],
+) -> Outcome:
+    slot = thread_slot(job.launch)
+    with _lock:
+        if token in _stopped or not is_wanted():
+            return NOT_STARTED
+        slot.send(token, job, claim=token)
+        _running[token] = slot
+
+    def on_tick() -> None:
+        if not is_wanted():
+            slot.cancel(token)
+
+    try:
+        return slot.wait(token, on_running, on_tick)
+    finally:
+        with _lock:
+            del _running[token]
+
+
+def _worker(topic: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], bool]]:
+    """Return how to tell the driver something, and whether it still wants this task."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def is_wanted() -> bool:
+        # A task is cancelled when its driver has gone; its thread is not told.
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state not in ("cancelled", "released")
+
+    return (lambda message: worker.log_event(topic, message)), is_wanted
+
+
+def leave_group(driver: int) -> None:
+    """Let Ctrl-C on the terminal of the driver reach the driver alone."""
+    if os.getpid() != driver:
+        os.setpgid(0, 0)

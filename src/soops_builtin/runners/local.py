@@ -1,0 +1,170 @@
+"""Runs on this machine: one slot for each worker."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Sequence
+
+from soops.api import Job, Outcome, RunnerSetup, Slot, State, Update, UsageError, Watch
+
+__all__ = ["LocalRunner"]
+
+_serial = itertools.count(1)
+
+
+class LocalRunner:
+    """Feeds ``n_workers`` slots, each with one job ahead, so that none waits for the driver.
+
+    A job queued behind a long one is taken back when another slot runs idle.
+
+    Parameters
+    ----------
+    setup : RunnerSetup
+        Its ``n_workers`` counts.
+
+    Raises
+    ------
+    UsageError
+        For cluster arguments: there is no cluster.
+    """
+
+    #: Jobs queued in a slot while one is under way.
+    ahead = 1
+
+    def __init__(self, setup: RunnerSetup) -> None:
+        if setup.cluster_kwargs:
+            raise UsageError(
+                f"cluster arguments ({', '.join(setup.cluster_kwargs)}) mean nothing to "
+                "a runner of this machine",
+                hint="leave them out, or choose --runner dask",
+            )
+        self._n_slots = max(1, setup.n_workers)
+        self._slots: list[Slot] = []
+        self._watch: Watch[Slot] = Watch()
+        self._backlog: deque[tuple[str, Job]] = deque()
+        self._where: dict[str, Slot] = {}
+        self._running: set[str] = set()
+        self._asked: set[str] = set()
+        self._updates: list[Update] = []
+
+    def capacity(self) -> int:
+        """Return how many jobs it would take now."""
+        under_way = len(self._where) + len(self._backlog)
+        return self._n_slots * (1 + self.ahead) - under_way
+
+    def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
+        """Take jobs; those that find an idle slot begin at once."""
+        tokens = [f"{os.getpid()}-{next(_serial)}" for _ in jobs]
+        self._backlog.extend(zip(tokens, jobs, strict=True))
+        self._feed()
+        return tokens
+
+    def poll(self, timeout: float) -> Sequence[Update]:
+        """Return what changed, after at most ``timeout`` seconds."""
+        if self._updates:
+            timeout = 0.0
+        unsent = [slot for slot in self._slots if slot.unsent]
+        for slot in unsent:
+            slot.flush()
+        for slot in self._watch.wait(min(timeout, 0.005) if unsent else timeout):
+            self._hear(slot)
+        updates, self._updates = self._updates, []
+        return updates
+
+    def cancel(self, tokens: Sequence[str]) -> None:
+        """End these jobs, with their grace; those that have not begun are dropped."""
+        dropped = set(tokens) - self._where.keys()
+        for token, _ in [item for item in self._backlog if item[0] in dropped]:
+            outcome = Outcome(
+                state=State.CANCELLED, cause="cancelled", message="it was not started"
+            )
+            self._updates.append(Update(token=token, state=outcome.state, outcome=outcome))
+        self._backlog = deque(item for item in self._backlog if item[0] not in dropped)
+        for token in tokens:
+            if token in self._where:
+                self._where[token].cancel(token)
+
+    def close(self) -> None:
+        """End the jobs under way and the slots; when it returns nothing is left of them."""
+        self._backlog.clear()
+        for slot in self._slots:
+            slot.hang_up()
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+        self._where.clear()
+        self._watch.close()
+
+    def _feed(self) -> None:
+        """Hand out the backlog; when it is empty, let idle slots help busy ones."""
+        while self._backlog:
+            slot = self._slot_for(self._backlog[0][1])
+            if slot is None:
+                return
+            token, job = self._backlog.popleft()
+            self._where[token] = slot
+            slot.send(token, job)
+            self._note_running(slot)
+        idle = sum(not slot.pending for slot in self._slots) + self._n_slots - len(self._slots)
+        for slot in self._slots:
+            if len(self._asked) >= idle:
+                break
+            if len(slot.pending) > 1:
+                token = next(reversed(slot.pending))
+                if token not in self._asked:
+                    self._asked.add(token)
+                    slot.withdraw(token)
+
+    def _slot_for(self, job: Job) -> Slot | None:
+        """Return the slot that is to run a job, or None while all have enough."""
+        fitting = [slot for slot in self._slots if slot.launch == job.launch]
+        best = min(fitting, key=lambda slot: len(slot.pending), default=None)
+        if best is not None and not best.pending:
+            return best
+        if len(self._slots) < self._n_slots:
+            return self._new_slot(job.launch)
+        for slot in self._slots:
+            if not slot.pending and slot.launch != job.launch:
+                self._drop(slot, slot.fileno())
+                slot.close()
+                return self._new_slot(job.launch)
+        return best if best is not None and len(best.pending) <= self.ahead else None
+
+    def _new_slot(self, launch: str) -> Slot:
+        slot = Slot(launch)
+        slot.start()
+        self._slots.append(slot)
+        self._watch.add(slot.fileno(), slot)
+        return slot
+
+    def _drop(self, slot: Slot, fd: int) -> None:
+        self._watch.remove(fd)
+        self._slots.remove(slot)
+
+    def _hear(self, slot: Slot) -> None:
+        fd = slot.fileno()
+        for update in slot.receive():
+            if update.outcome is not None:
+                del self._where[update.token]
+                self._asked.discard(update.token)
+                self._running.discard(update.token)
+            self._updates.append(update)
+        back, slot.withdrawn = slot.withdrawn, []
+        if not slot.alive:
+            self._drop(slot, fd)
+            back = [*slot.pending.items(), *back]
+        for token, job in reversed(back):
+            del self._where[token]
+            self._asked.discard(token)
+            self._backlog.appendleft((token, job))
+        self._note_running(slot)
+        self._feed()
+
+    def _note_running(self, slot: Slot) -> None:
+        """Say that the first job of a slot runs now; its pid follows when it lasts."""
+        token = next(iter(slot.pending), None)
+        if token is not None and slot.alive and token not in self._running:
+            self._running.add(token)
+            self._updates.append(Update(token=token, state=State.RUNNING, host=slot.host or None))

@@ -1,0 +1,149 @@
+"""The scrapers of JSON, TOML and YAML files."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from soops.api import PluginError
+from soops_builtin.scrapers.files import Paths, each_file, read_text
+
+__all__ = ["json_file", "toml_file", "yaml_file"]
+
+#: Values that a YAML file may stand for, aliases followed.
+MAX_NODES = 1_000_000
+
+
+def json_file(
+    path: Paths,
+    rdata: Mapping[str, Any] | None = None,
+    *,
+    keys: Iterable[str] | Mapping[str, str] | None = None,
+    flatten: bool = False,
+    sep: str = "__",
+    key: str = "json",
+) -> dict[str, Any]:
+    """Return the values of a JSON file.
+
+    Parameters
+    ----------
+    path : str or list of str
+        A file with one JSON value.
+    keys : iterable of str or mapping, optional
+        Only these; ``a.b.0`` goes into dicts and lists. A mapping gives them new names.
+    flatten : bool
+        Values in nested dicts become values of their own, named ``outer__inner``.
+    sep : str
+        Between the names of a flattened value.
+    key : str
+        The name of a value that is no object (``{...}``).
+    """
+    return each_file(path, lambda one: _pick(json.loads(read_text(one)), keys, flatten, sep, key))
+
+
+def toml_file(
+    path: Paths,
+    rdata: Mapping[str, Any] | None = None,
+    *,
+    keys: Iterable[str] | Mapping[str, str] | None = None,
+    flatten: bool = False,
+    sep: str = "__",
+) -> dict[str, Any]:
+    """Return the values of a TOML file; arguments as of :func:`json_file`."""
+    return each_file(
+        path, lambda one: _pick(tomllib.loads(read_text(one)), keys, flatten, sep, "toml")
+    )
+
+
+def yaml_file(
+    path: Paths,
+    rdata: Mapping[str, Any] | None = None,
+    *,
+    keys: Iterable[str] | Mapping[str, str] | None = None,
+    flatten: bool = False,
+    sep: str = "__",
+    key: str = "yaml",
+) -> dict[str, Any]:
+    """Return the values of a YAML file; arguments as of :func:`json_file`.
+
+    Only plain values are made; a file whose aliases stand for more than a million values
+    is refused.
+
+    Raises
+    ------
+    PluginError
+        When PyYAML is not installed.
+    """
+    load = _yaml_loader()
+
+    def read(one: str) -> dict[str, Any]:
+        value = load(read_text(one))
+        _count(value, MAX_NODES)
+        return _pick(value, keys, flatten, sep, key)
+
+    return each_file(path, read)
+
+
+def _yaml_loader() -> Callable[[str], Any]:
+    try:
+        import yaml
+    except ImportError as exc:
+        raise PluginError(
+            "YAML files are read with PyYAML, which is not installed",
+            hint="pip install 'soops[yaml]'",
+        ) from exc
+    load: Callable[[str], Any] = yaml.safe_load
+    return load
+
+
+def _count(value: Any, left: int) -> int:
+    """Return how many of ``left`` values remain after counting those in ``value``."""
+    if left <= 0:
+        raise ValueError(f"the file stands for more than {MAX_NODES} values")
+    left -= 1
+    if isinstance(value, dict):
+        for item in value.values():
+            left = _count(item, left)
+    elif isinstance(value, list):
+        for item in value:
+            left = _count(item, left)
+    return left
+
+
+def _pick(
+    value: Any,
+    keys: Iterable[str] | Mapping[str, str] | None,
+    flatten: bool,
+    sep: str,
+    key: str,
+) -> dict[str, Any]:
+    if keys is not None:
+        names = dict(keys) if isinstance(keys, Mapping) else {name: name for name in keys}
+        return {new: _look_up(value, name) for name, new in names.items()}
+    if not isinstance(value, dict):
+        return {key: value}
+    return _flat(value, sep) if flatten else value
+
+
+def _look_up(value: Any, name: str) -> Any:
+    """Return the value at a dotted name; a key that has dots itself comes first."""
+    if isinstance(value, dict) and name in value:
+        return value[name]
+    head, _, rest = name.partition(".")
+    try:
+        inner = value[int(head)] if isinstance(value, list) else value[head]
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise KeyError(f"there is no {name!r} in the file") from None
+    return _look_up(inner, rest) if rest else inner
+
+
+def _flat(value: dict[str, Any], sep: str, prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and item:
+            out.update(_flat(item, sep, f"{prefix}{name}{sep}"))
+        else:
+            out[f"{prefix}{name}"] = item
+    return out

@@ -1,0 +1,174 @@
+"""Tables as text: ``results.csv`` and ``results-meta.csv`` beside it.
+
+Arrays and lists are written in full, as Python lists. Text keeps no types: what looks
+like a number comes back as a number. Use HDF5 or parquet to keep them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import math
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd  # noqa: TID253 (a heavy leaf)
+
+from soops.api import Scooped, Source, StudyError
+from soops_builtin.literal import read_value
+from soops_builtin.stores.atomic import refuse_empty, replacing
+from soops_builtin.stores.cells import as_lists, labels, objects
+
+__all__ = ["meta_path", "read", "write", "write_meta"]
+
+_TIMES = re.compile(r"datetime\.datetime\(([0-9, ]+)\)|nan")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?").fullmatch
+
+
+def write(scooped: Scooped, path: Path) -> None:
+    """Write a table and its meta table; each file is the old or the new one.
+
+    Raises
+    ------
+    StudyError
+        When the table is empty and a file is there, or the system refuses.
+    """
+    refuse_empty(scooped, path)
+    with replacing(path) as temporary:
+        _write_frame(scooped.frame, temporary)
+    write_meta(scooped, path)
+
+
+def write_meta(scooped: Scooped, path: Path) -> Path:
+    """Write the meta table that belongs to a table at ``path``; return where."""
+    meta = meta_path(path)
+    with replacing(meta) as temporary:
+        _write_frame(scooped.meta, temporary)
+    return meta
+
+
+def read(path: Path) -> Scooped:
+    """Read a table back; texts that look like values become values. No code runs.
+
+    Raises
+    ------
+    StudyError
+        When a file is missing or damaged.
+    """
+    frame = _read_frame(path)
+    meta = _read_frame(meta_path(path))
+    if "mtimes" in meta.columns:
+        meta["mtimes"] = objects([_read_times(str(text)) for text in meta["mtimes"].tolist()])
+    if "error" in meta.columns:
+        texts = ["" if text != text else str(text) for text in meta["error"].tolist()]
+        meta["error"] = _series(texts, {str}, complete=True)
+    return Scooped(frame=frame, meta=meta, parameter_keys=(), path=path)
+
+
+def meta_path(path: Path) -> Path:
+    """Return the path of the meta table of a table."""
+    return path.with_name(f"{path.stem}-meta{path.suffix}")
+
+
+def _write_frame(frame: Any, path: Path) -> None:
+    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["", *frame.columns])
+        writer.writerows(zip(range(len(frame)), *columns, strict=True))
+
+
+def _texts(values: Any) -> Iterable[Any]:
+    """Return cells as the csv module writes them right: texts, numbers, None for missing."""
+    cells = values.tolist()
+    kinds = set(map(type, cells))
+    if kinds <= {str, int, bool}:
+        return cells  # type: ignore[no-any-return]
+    if kinds <= {float}:
+        return [None if cell != cell else cell for cell in cells]
+    return map(_text, cells)
+
+
+def _text(value: Any) -> Any:
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, (str, int, float)):
+        return value
+    return str(as_lists(value))
+
+
+def _read_frame(path: Path) -> Any:
+    limit = csv.field_size_limit(sys.maxsize)  # a cell may hold an array
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = list(_rows(csv.reader(file)))
+    except FileNotFoundError as exc:
+        raise StudyError("there are no stored results", source=Source(path=str(path))) from exc
+    except (OSError, csv.Error, ValueError) as exc:
+        raise StudyError(
+            f"the stored results cannot be read: {exc}",
+            source=Source(path=str(path)),
+            hint="scoop the run directories again, without --reuse and --update",
+        ) from exc
+    finally:
+        csv.field_size_limit(limit)
+    header, *body = rows
+    cells = list(zip(*body, strict=True)) if body else [()] * len(header)
+    data = {place: _column(values) for place, values in enumerate(cells)}
+    frame = pd.DataFrame(data, index=pd.RangeIndex(len(body)))
+    frame.columns = labels(header)
+    return frame
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows without the column of the index, which has no name."""
+    header = next(reader, None)
+    if not header:
+        raise ValueError("it is empty")
+    skip = 1 if header[0] == "" else 0
+    yield header[skip:]
+    for number, row in enumerate(reader, 2):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} cells, not {len(header)}")
+        yield row[skip:]
+
+
+def _column(cells: tuple[str, ...]) -> Any:
+    present = [cell for cell in cells if cell]
+    if present and all(map(_STAMP, present)):
+        return pd.Series(
+            [datetime.datetime.fromisoformat(cell) if cell else pd.NaT for cell in cells]
+        )
+    values: list[Any] = [read_value(cell) if cell else math.nan for cell in cells]
+    kinds = {type(value) for value, cell in zip(values, cells, strict=True) if cell}
+    if str in kinds and kinds & {int, float, complex}:
+        # A column that has texts has no numbers: 7 beside 007 is a text.
+        values, kinds = [cell if cell else math.nan for cell in cells], {str}
+    return _series(values, kinds, complete=len(present) == len(cells))
+
+
+def _series(values: list[Any], kinds: set[type], *, complete: bool) -> Any:
+    """Return a column of the same type as a scooped one has."""
+    with contextlib.suppress(UnicodeError, OverflowError):
+        if kinds == {str} or (kinds == {int} and complete):
+            return pd.Series(values)
+        if kinds == {float} or kinds == {int, float}:
+            return pd.Series(values, dtype=float)
+        if kinds == {bool} and complete:
+            return pd.Series(values, dtype=bool)
+    return objects(values)
+
+
+def _read_times(text: str) -> list[Any]:
+    return [
+        datetime.datetime(*_numbers(match[1])) if match[1] else math.nan
+        for match in _TIMES.finditer(text)
+    ]
+
+
+def _numbers(text: str) -> Any:
+    return [int(part) for part in text.split(",")]
