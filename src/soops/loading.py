@@ -63,12 +63,16 @@ def load_array(
     options = dict(load_kwargs or {})
     if path.endswith((".npy", ".npz")):
         options.pop("allow_pickle", None)
+        if path.endswith(".npz"):
+            # numpy leaves a file open that it opened and finds damaged.
+            with (
+                Path(path).open("rb") as file,
+                np.load(file, allow_pickle=False, **options) as zipped,
+            ):
+                return {name: zipped[name] for name in columns or zipped.files}
         loaded = np.load(path, allow_pickle=False, **options)
     else:
         loaded = np.loadtxt(path, **options)
-    if path.endswith(".npz"):
-        with loaded:
-            return {name: loaded[name] for name in columns or loaded.files}
     if columns is None:
         return {key: loaded}
     names = list(columns)

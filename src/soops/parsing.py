@@ -63,7 +63,10 @@ def parse_as_dict(
         A ``ValueError``, with line and column of the mistake.
     """
     if allow_tuple and isinstance(string, str) and string.lstrip().startswith("("):
-        items = parse_list(string, free_word=free_word, directives=False)
+        try:
+            items = parse_list(string, free_word=free_word, directives=False)
+        except GrammarError:
+            items = []  # a dict whose first key is a tuple, or wrong: told below
         if len(items) == 1 and isinstance(items[0], tuple):
             return items[0]
     return {**_as_dict(defaults, free_word), **_as_dict(string, free_word)}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserMod
 
 if TYPE_CHECKING:
     from soops.kernel.runs.prepare import Prepared
-    from soops.kernel.runs.query import FoundRun, StudyStatus
+    from soops.kernel.runs.found import FoundRun as FoundRun
+    from soops.kernel.runs.status import StudyStatus as StudyStatus
 
 __all__ = [
     "check_index",
@@ -36,6 +38,7 @@ __all__ = [
     "rebuild_index",
     "run",
     "scoop",
+    "to_frame",
 ]
 
 log = logging.getLogger("soops")
@@ -162,9 +165,18 @@ def _drive(
     study = prepared.run
     say = _say(options)
     total = count_sets(prepared)
-    with Ledger(prepared, options, total) as ledger:
+    jobs = JobMaker(
+        prepared.info,
+        options,
+        app.resolve("run function", options.run_function),
+        str(study.root),
+    )
+    # A runner that refuses its options does so before the ledger writes anything.
+    with (
+        closing(_make_runner(app, options, study.root, say)) as runner,
+        Ledger(prepared, options, total) as ledger,
+    ):
         app.emit("soops_study_started", study=study, total=total)
-        runner = _make_runner(app, options, study.root, say)
         try:
             drive = Drive(
                 app=app,
@@ -172,19 +184,14 @@ def _drive(
                 options=options,
                 runner=runner,
                 ledger=ledger,
-                jobs=JobMaker(
-                    prepared.info,
-                    options,
-                    app.resolve("run function", options.run_function),
-                    str(study.root),
-                ),
+                jobs=jobs,
                 accept_exit=prepared.info.accept_exit,
                 on_record=on_record,
                 say=say,
             )
             summary = drive.run(plan_runs(prepared, ledger.known, options))
         finally:
-            runner.close()
+            runner.close()  # nothing runs any more when the lock is given back
         app.emit("soops_study_ended", study=study, summary=summary)
     return summary
 
@@ -300,6 +307,13 @@ def find(
     from soops.kernel.runs.query import find_runs
 
     return find_runs([os.fspath(item) for item in roots], query, tuple(states), engine)
+
+
+def to_frame(found: Sequence[FoundRun]) -> Any:
+    """Return runs that :func:`find` gave as a pandas DataFrame, one row each."""
+    from soops.kernel.runs.found import to_frame as make
+
+    return make(found)
 
 
 def jobs(roots: Sequence[PathLike] = ()) -> list[StudyStatus]:

@@ -92,7 +92,7 @@ class Progress:
         self._clear()
         self._line(_summary_line(summary))
         for record in summary.failures:
-            self._line(f"  {record.number:03d} {_how(record)}: {printable(record.directory)}")
+            self._line(f"  {record.number:03d} {_how(record)}: {self._place(record)}")
         bad = sum(n for state, n in summary.counts.items() if state is not State.DONE)
         if bad > len(summary.failures) > 0:
             self._line(f"  ... and {bad - len(summary.failures)} more")
@@ -136,9 +136,18 @@ class Progress:
 
     def _failure(self, record: RunRecord) -> None:
         self._clear()
-        self._line(f"run {record.number:03d} {_how(record)}: {printable(record.directory)}")
+        self._line(f"run {record.number:03d} {_how(record)}: {self._place(record)}")
         for line in tail(self.study.root / record.directory / "stderr.txt"):
             self._line(f"  | {line}")
+
+    def _place(self, record: RunRecord) -> str:
+        """Return the run directory as a person here would type it."""
+        path = self.study.root / record.directory
+        try:
+            path = path.relative_to(Path.cwd())
+        except (ValueError, OSError):
+            pass  # elsewhere: the whole path, then
+        return printable(str(path))
 
     def _clear(self) -> None:
         if self.on_line:

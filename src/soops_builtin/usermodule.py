@@ -22,15 +22,14 @@ def adapt(module: ModuleType, path: Path) -> UserModule | None:
     if not found:
         return None
     source = Source(path=str(path))
-    run, scoop, plugins = (
-        _call(found[name], name, source) if name in found else None for name in _ENTRIES
-    )
+    given = {name: _call(function, name, source) for name, function in found.items()}
+    run, scoop, steps = _ENTRIES
     return UserModule(
         name=module.__name__,
         path=path,
-        run_info=_run_info(run, path, source) if run is not None else None,
-        scoop_info=_scoop_info(scoop, source) if scoop is not None else None,
-        steps=_steps(plugins, source) if plugins is not None else (),
+        run_info=_run_info(given[run], path, source) if run in given else None,
+        scoop_info=_scoop_info(given[scoop], source) if scoop in given else None,
+        steps=_steps(given[steps], source) if steps in given else (),
         functions={
             name: value
             for name, value in vars(module).items()

@@ -28,7 +28,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     return StudyRun(
         study=Study(name="s", source=Source(), values={}),
         module=UserModule(name="m", path=Path("m.py")),

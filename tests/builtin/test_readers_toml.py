@@ -226,7 +226,7 @@ def test_the_name_of_the_study_may_be_asked_for():
         ("timeout", "timout", "unknown key of [study]: 'timout'", "timout", "'timeout'?"),
         ("command", "comand", "unknown key of [study]: 'comand'", "comand", "'command'?"),
         ("[options]", "[option]", "unknown table 'option'", "[option]", "'options'?"),
-        ("[[scoop]]", "[[scope]]", "unknown table 'scope'", "[[scope]]", "'scoop'?"),
+        ("[[step]]", "[[stpe]]", "unknown table 'stpe'", "[[stpe]]", "'step'?"),
         ("scraper", "scrapper", "unknown key of [scoop]: 'scrapper'", "scrapper", "'scraper'"),
         ("optional", "optinal", "unknown key of [scoop]: 'optinal'", "optinal", "'optional'"),
         ("kwargs", "args", "unknown key of [step]: 'args'", "args", "'kwargs'"),

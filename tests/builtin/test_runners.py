@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -190,7 +191,7 @@ def test_a_running_scheduler_by_address_and_by_file(tmp_path):
         n_workers=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp"
     ) as cluster:
         cluster.scheduler.scheduler_file = str(file)
-        file.write_text('{"address": "%s"}' % cluster.scheduler_address)
+        file.write_text(json.dumps({"address": cluster.scheduler_address}))
         for options in (
             DaskOptions(scheduler=cluster.scheduler_address),
             DaskOptions(scheduler_file=str(file)),
@@ -268,7 +269,8 @@ class TestDaskProcesses:
         os.kill(workers[address], signal.SIGKILL)
 
         outcome = self.collect(runner, [token])[token]
-        assert (outcome.state, outcome.cause) == (State.LOST, "copy")
+        assert outcome.state is State.LOST
+        assert outcome.cause in ("copy", "lost")  # whether the first slot has ended already
         assert len(pids.read_text().split()) == 1, "a second copy was begun"
         Path(job.directory, "gate").touch()
         again = make_job(f"kill -0 $(cat '{pid}') || exit 9", attempt=2, directory=job.directory)

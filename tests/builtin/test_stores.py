@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soops.api import FileRead, PluginError, Scooped, ScoopedRow, StudyError
+from soops.base import Struct
 from soops.kernel.table.frame import build
 from soops_builtin.stores import csv_store, hdf5, parquet
 from soops_builtin.stores.cells import decode, encode, first_strange
@@ -66,7 +67,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return "array", value.dtype.str, value.shape, [plain(item) for item in value.flat]
     if isinstance(value, dict):
-        return type(value).__name__, [(plain(key), plain(item)) for key, item in value.items()]
+        items = dict.items(value)
+        return type(value).__name__, [(plain(key), plain(item)) for key, item in items]
     if isinstance(value, (list, tuple)):
         return type(value).__name__, [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
@@ -126,6 +128,7 @@ MANY = {
     "decimal": [decimal.Decimal("1.10")],
     "ordered": OrderedDict(b=1, a=2),
     "path": [Path("a/b")],
+    "struct": Struct(lw=2, keys=[1, Struct(deep=np.arange(2))]),
     "range": [range(1, 9, 2)],
 }
 
@@ -184,7 +187,7 @@ cells = st.recursive(
 
 @exact_store
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), cells), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_any_plain_values_come_back(
     name: str, tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
 ) -> None:

@@ -312,7 +312,7 @@ def scoop(root: Path, info: ScoopInfo = INFO) -> Scooped:
 
 def update(stored: Scooped, root: Path, info: ScoopInfo = INFO) -> tuple[Scooped, list[str]]:
     found = find_run_directories([root], info)
-    plan = plan_update(stored, found, info)
+    plan = plan_update(stored, found, info, [str(root)])
     rows = scoop_rows(plan.todo, info, App.create(found=()))
     names = [Path(directory).name for directory in plan.todo]
     return merge(stored, plan, rows, found), names
@@ -385,6 +385,16 @@ def test_rows_of_other_directories_stay(tmp_path: Path) -> None:
     assert read == ["000"]
     assert both.frame["x"].tolist() == [2, 3]
     assert meta_agrees(both)
+
+
+def test_what_is_no_run_directory_any_more_is_dropped(tmp_path: Path) -> None:
+    write(tmp_path, "000", "1")
+    directory = write(tmp_path, "001", "2")
+    stored = scoop(tmp_path)
+    (directory / "x.txt").unlink()
+    updated, read = update(stored, tmp_path)
+    assert read == []
+    assert without_times(updated) == without_times(scoop(tmp_path))
 
 
 def test_a_new_file_of_a_pattern_is_a_change(tmp_path: Path) -> None:

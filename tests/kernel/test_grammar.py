@@ -159,6 +159,9 @@ def test_a_text_of_another_format_may_be_a_directive():
         ("a=@f(1, x=2, 3)", "comes after one with a name", 14),
         ("a=@f(x=1, x=2)", "'x' is given twice", 12),
         ("a=@f(1=2)", "'=' where ',' or ')' should be", 7),
+        ("a=@f(1, x=y=2)", "'=' where ',' or ')' should be", 12),
+        ("a=@f(x=y=2)", "'=' where ',' or ')' should be", 9),
+        ("a=@f(=2)", "no value before '='", 6),
         ("a=@f('x'=2)", "'=' where ',' or ')' should be", 9),
         ("a=@f(1", "'@f(' is never closed", 3),
         ("a=@f (1)", "'(' where ',' or the end should be", 6),
@@ -318,7 +321,10 @@ def test_no_text_takes_more_than_linear_time(text):
 
 
 @quick
-@given(st.text(st.sampled_from("a1'\"[](){}=,:@$\\ \n.-+ej")))
+@given(
+    st.text(st.sampled_from("a1'\"[](){}=,:@$\\ \n.-+ej"))
+    | st.lists(st.sampled_from(["@f(", "x", "=", ",", "1", ")", "'y'", "[", "]", " "])).map("".join)
+)
 def test_any_text_is_read_or_refused_with_its_place(text):
     for read in (parse_dict, parse_list, parse_value):
         for free in (True, False):

@@ -38,8 +38,10 @@ from soops.api import (
 )
 
 SCRIPT = """
+    from pathlib import Path
+
     def read(path, rdata=None):
-        return {"twice": 2 * int(open(path).read())}
+        return {"twice": 2 * int(Path(path).read_text())}
 
     def show(df, data=None):
         df.attrs["seen"] = list(df["twice"])
@@ -78,7 +80,7 @@ class Table:
     """A store: the frame as text."""
 
     def write(self, scooped, path):
-        Path(path).write_text(scooped.frame.to_json(), encoding="utf-8")
+        scooped.frame.to_csv(path)
 
 
 class Fake:

@@ -35,7 +35,7 @@ def install(site):
         folder = EXAMPLES / name
         text = (folder / "pyproject.toml").read_text(encoding="utf-8")
         project = tomllib.loads(text)["project"]
-        for path in (folder / "src").iterdir():
+        for path in (folder / "src").glob("soops_*[!o]"):  # no soops_*.egg-info
             (site.folder / path.name).symlink_to(path)
         return site.install(name, project["entry-points"], version=project["version"])
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -31,6 +31,7 @@ __all__ = [
     "command_line",
     "current_app",
     "mute_stdout",
+    "printable",
     "version_option",
     "words_for",
 ]
@@ -153,14 +154,22 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             row = param.get_help_record(ctx)
-            if row is not None:
+            if row is not None and isinstance(param, click.Option):
                 sections.setdefault(getattr(param, "section", "Other"), []).append(row)
         for title in sorted(sections, key=lambda title: title == "Other"):
             with formatter.section(title):
                 formatter.write_dl(sections[title])
 
 
-class Words(click.ParamType):
+if TYPE_CHECKING:
+    _Texts = click.ParamType[tuple[str, ...]]
+    _Numbers = click.ParamType[tuple[int, ...]]
+    _Pair = click.ParamType[tuple[str, str]]
+else:  # older versions of click know no type arguments
+    _Texts = _Numbers = _Pair = click.ParamType
+
+
+class Words(_Texts):
     """``a,b,c`` to a tuple of words."""
 
     name = "a,b,..."
@@ -175,7 +184,7 @@ class Words(click.ParamType):
         return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
-class Integers(click.ParamType):
+class Integers(_Numbers):
     """``0,3`` to a tuple of integers."""
 
     name = "n,m,..."
@@ -193,7 +202,7 @@ class Integers(click.ParamType):
             self.fail(f"{value!r} is not a list of integers like 0,3", param, ctx)
 
 
-class KeyValue(click.ParamType):
+class KeyValue(_Pair):
     """``key=value`` to a pair."""
 
     name = "key=value"
@@ -230,6 +239,11 @@ class JsonLines:
         except BrokenPipeError:
             self.closed = True
             mute_stdout()
+
+
+def printable(text: str) -> str:
+    """Return text without terminal escapes and line breaks."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def mute_stdout() -> None:

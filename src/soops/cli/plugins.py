@@ -1,4 +1,7 @@
-"""``soops plugins``: what is installed, what it gives, what is wrong. Only ``soops.cli`` imports it."""
+"""``soops plugins``: what is installed, what it gives, what is wrong.
+
+Only ``soops.cli`` imports it.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,8 @@ def check(ctx: click.Context) -> int:
             problems.extend(_trouble(registry, spec))
     for problem in problems:
         click.echo(SoopsError(problem).lines()[0])
-    click.echo(f"{checked} names checked, {len(problems)} problems", err=True)
+    many = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+    click.echo(f"{checked} names checked, {many}", err=True)
     return int(ExitCode.PLUGIN if problems else ExitCode.OK)
 
 
@@ -108,7 +112,9 @@ def _trouble(registry: Any, spec: Any) -> list[str]:
         from soops.cli.group import OWN
 
         if spec.name in OWN:
-            return [f"the command {spec.name!r} of plugin {spec.provider!r} is hidden by soops's own"]
+            return [
+                f"the command {spec.name!r} of plugin {spec.provider!r} is hidden by soops's own"
+            ]
         if not isinstance(target, click.Command):
             return [f"the command {spec.name!r} of plugin {spec.provider!r} is not a click command"]
     return []

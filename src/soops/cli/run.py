@@ -18,9 +18,11 @@ from soops.cli.common import (
     Words,
     command_line,
     current_app,
+    printable,
 )
 from soops.kernel.errors import ExitCode
-from soops.kernel.values import Decision, PlannedRun, Summary
+from soops.kernel.plugging.hookspecs import hookimpl
+from soops.kernel.values import Decision, PlannedRun, RunRecord, StudyRun, Summary
 
 __all__ = ["run"]
 
@@ -175,6 +177,7 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
 @click.pass_context
 def run(
     ctx: click.Context,
+    /,
     conf: str,
     run_mod: str | None,
     dry_run: bool,
@@ -198,10 +201,9 @@ def run(
         planned = study.plan(conf, run_mod, app=app, dry_run=True, **options)
         _show_plan(planned, explain=explain, as_json=as_json, silent=options["silent"])
         return int(ExitCode.OK)
-    on_record = _json_printer() if as_json else None
-    summary = study.run(
-        conf, run_mod, app=app, on_record=on_record, progress=not options["silent"], **options
-    )
+    if as_json:
+        app.add(_RecordPrinter(), "soops run --json")
+    summary = study.run(conf, run_mod, app=app, progress=not options["silent"], **options)
     if options["shell"]:
         from soops.base import shell
 
@@ -215,18 +217,32 @@ def _code(summary: Summary) -> int:
     return int(ExitCode.OK if summary.ok else ExitCode.RUNS_FAILED)
 
 
-def _json_printer() -> Any:
-    from soops.kernel.runs.query import json_record
+class _RecordPrinter:
+    """A listener: one JSON object for each run that ended."""
 
-    lines = JsonLines()
-    return lambda record: lines(json_record(record))
+    def __init__(self) -> None:
+        self.lines = JsonLines()
+
+    @hookimpl
+    def soops_run_ended(self, study: StudyRun, record: RunRecord) -> None:
+        """Print it."""
+        from soops.kernel.runs.found import json_record
+        from soops.kernel.runs.rundir import RunTemplate
+
+        template = RunTemplate(study.template)
+        named = template.parse(record.directory)
+        if named is not None:
+            directory = template.directory(*named)
+        else:
+            directory = str(template.root / record.directory)
+        self.lines(json_record(record, directory))
 
 
 def _show_plan(
     planned: Iterator[PlannedRun], *, explain: bool, as_json: bool, silent: bool
 ) -> None:
     """Print a plan set by set; it is never held as a whole."""
-    from soops.kernel.runs.query import json_planned
+    from soops.kernel.runs.found import json_planned
 
     lines = JsonLines()
     total = to_run = 0
@@ -256,6 +272,4 @@ def command_text(command: str | tuple[str, ...]) -> str:
 
 def _print(text: str, *, exact: bool = False) -> None:
     """Print a line; without terminal escapes unless a program reads the exact text."""
-    from soops.kernel.runs.query import printable
-
     click.echo(text if exact and not sys.stdout.isatty() else printable(text))

@@ -36,7 +36,10 @@ directory wrong, 4 plugin, 130 interrupted.
 @click.argument("scoop_mod", metavar="SCOOP_MOD")
 @click.argument("directories", metavar="DIRECTORY...", nargs=-1, required=True)
 @rows(
-    "-s", "--sort", metavar="COLUMN,...", help="Sort the rows by these columns.  [default: as found]"
+    "-s",
+    "--sort",
+    metavar="COLUMN,...",
+    help="Sort the rows by these columns.  [default: as found]",
 )
 @rows(
     "--filter",
@@ -86,6 +89,7 @@ directory wrong, 4 plugin, 130 interrupted.
 @click.pass_context
 def scoop(
     ctx: click.Context,
+    /,
     scoop_mod: str,
     directories: tuple[str, ...],
     sort: str | None,

@@ -41,7 +41,7 @@ def demo(directory: Path, n_workers: int) -> int:
     _step(directory, ["soops-scoop", "-s", "rdir", "-o", output, "monty_hall.py", output])
     _step(
         directory,
-        ["soops-find", "-q", "num == 10000 and repeat == 20 and seed == 12345", output],
+        ["soops-find", "-m", "single", "-q", "num == 10000 and repeat == 20 and seed == 12345", output],
     )
     click.echo("\nThe mean rate of wins:\n")
     click.echo(table(directory / output / "results.h5"))

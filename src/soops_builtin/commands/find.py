@@ -133,7 +133,7 @@ def _show_table(found: Sequence[FoundRun]) -> None:
         [
             f"{run.number:03d}",
             *(_cell(run.named().get(name)) for name in names),
-            how_it_ended(run),
+            printable(run.how),
             "" if run.elapsed is None else duration(run.elapsed),
             printable(run.directory),
         ]
@@ -160,15 +160,6 @@ def _varying(found: Sequence[FoundRun]) -> list[str]:
     return sorted(
         name for name, values in seen.items() if len(values) > 1 or counts[name] < len(found)
     )
-
-
-def how_it_ended(run: FoundRun) -> str:
-    """Return the state and its cause in two words."""
-    if run.state == State.FAILED and run.cause == "exit":
-        return f"{run.state} (exit {run.returncode})"
-    detail = run.signal if run.cause == "signal" else run.cause
-    plain = run.state in (State.DONE, State.UNKNOWN) or not detail or detail == run.state
-    return run.state if plain else f"{run.state} ({printable(detail or '')})"
 
 
 def _cell(value: Any) -> str:

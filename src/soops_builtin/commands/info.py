@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import json
+import math
 import shlex
 import string
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from soops.api import App, RunInfo, StudyError, near_misses
-from soops_builtin.commands.find import how_it_ended
+from soops.api import App, RunInfo, StudyError
 from soops_builtin.progress import duration, printable
 
 if TYPE_CHECKING:
@@ -60,7 +58,12 @@ def info(
             hint="define it: it returns (run_cmd, opt_args, output_dir_key, is_finished)",
         )
     keys = parameter_keys(run_info)
-    runs = [run for directory in _directories(explain) for run in _runs(directory)]
+    runs = study.find(explain) if explain else []
+    if explain and not runs:
+        raise StudyError(
+            f"there is no run directory in {', '.join(map(repr, explain))}",
+            hint="one has a soops-run.json or a soops-parameters.csv",
+        )
     if as_json:
         _print_json(run_info, keys, runs, bool(explain))
     else:
@@ -89,33 +92,6 @@ def _fields(template: str) -> Iterator[str]:
             yield name
 
 
-def _directories(patterns: tuple[str, ...]) -> Iterator[str]:
-    """Expand patterns; each has to name something that is there."""
-    for pattern in patterns:
-        names = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
-        if not names:
-            raise StudyError(f"there is no directory {pattern!r}", hint=_siblings(pattern))
-        yield from names
-
-
-def _siblings(pattern: str) -> str:
-    path = Path(pattern)
-    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    return near_misses(path.name, names) or "give run directories like output/study/000-*"
-
-
-def _runs(directory: str) -> list[FoundRun]:
-    from soops import study
-
-    inside = [run for run in study.find([directory]) if Path(run.path) == Path(directory).resolve()]
-    if not inside:
-        raise StudyError(
-            f"{directory!r} is not a run directory",
-            hint="one has a soops-run.json or a soops-parameters.csv",
-        )
-    return inside
-
-
 def _explain(run: FoundRun, keys: list[str], verbose: bool) -> None:
     columns = run.columns(raw=True)
     width = max(len(name) for name in columns)
@@ -129,7 +105,7 @@ def _explain(run: FoundRun, keys: list[str], verbose: bool) -> None:
 
 
 def _record(run: FoundRun) -> Iterator[tuple[str, str]]:
-    yield "state", how_it_ended(run)
+    yield "state", run.how
     if run.elapsed is not None:
         yield "elapsed", duration(run.elapsed)
     for name in ("started", "ended", "host", "attempts"):
@@ -150,7 +126,8 @@ def _print_json(run_info: RunInfo, keys: list[str], runs: list[FoundRun], explai
         return
     for number, key in enumerate(keys):
         default = run_info.defaults.get(key)
-        plain = default is None or isinstance(default, bool | int | float | str)
+        plain = default is None or isinstance(default, bool | int | str)
+        plain = plain or (isinstance(default, float) and math.isfinite(default))
         row = {
             "number": number,
             "key": key,

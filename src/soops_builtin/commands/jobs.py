@@ -38,9 +38,7 @@ soops-run noted under $XDG_STATE_HOME/soops.
 @click.option("-a", "--all", "everything", is_flag=True, help="Show also studies that ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each study.")
 @click.option("--shell", is_flag=True, help="Open a Python shell with the studies in infos.")
-def jobs(
-    roots: tuple[str, ...], verbose: int, everything: bool, as_json: bool, shell: bool
-) -> int:
+def jobs(roots: tuple[str, ...], verbose: int, everything: bool, as_json: bool, shell: bool) -> int:
     """Show the studies that run now; those of ROOT also when they ended."""
     from soops import study
 

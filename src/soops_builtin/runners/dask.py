@@ -5,6 +5,7 @@ Dask is imported only when a runner is made. What happens on a worker is in ``da
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -62,6 +63,9 @@ class DaskOptions:
             raise ValueError(f"{' and '.join(given)} exclude each other")
 
 
+_Key = tuple[str, int]
+
+
 @dataclass(slots=True)
 class _Task:
     future: Any
@@ -91,16 +95,19 @@ class DaskRunner:
         options = setup.options if setup.options is not None else DaskOptions()
         self._connection: Connection = connect(setup, options)
         self._client = self._connection.client
-        self._topic = f"soops-{uuid.uuid4().hex}"
+        self._name = f"soops-{uuid.uuid4().hex[:12]}"
+        self._topic = f"{self._name}-outcomes"
+        self._sent = 0
         self._serial = itertools.count(1)
         self._batch = 1
         self._closed = False
         self._jobs: dict[str, Job] = {}
-        self._task_of: dict[str, str] = {}
-        self._tasks: dict[str, _Task] = {}
+        self._backlog: deque[tuple[str, Job]] = deque()
+        self._task_of: dict[str, _Key] = {}
+        self._tasks: dict[_Key, _Task] = {}
         self._cancelled: set[str] = set()
         self._messages: deque[Mapping[str, Any]] = deque()
-        self._done: deque[str] = deque()
+        self._done: deque[_Key] = deque()
         self._client.subscribe_topic(self._topic, self._on_event)
 
     def capacity(self) -> int:
@@ -116,17 +123,34 @@ class DaskRunner:
             When the scheduler is gone.
         """
         self._connection.check()
-        pairs = [(f"{self._topic[6:18]}-{next(self._serial)}", job) for job in jobs]
+        pairs = [(f"{self._name}-{next(self._serial)}", job) for job in jobs]
         self._jobs.update(pairs)
-        self._submit(pairs, min(self._batch, -(-len(pairs) // self._connection.threads())) or 1)
+        self._backlog.extend(pairs)
+        self._fill()
         return [token for token, _ in pairs]
 
-    def _submit(self, pairs: Sequence[tuple[str, Job]], size: int) -> None:
-        batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
-        keys = [f"soops-{self._topic[6:18]}-{next(self._serial)}" for _ in batches]
+    def _fill(self) -> None:
+        """Make tasks of the backlog: one for each worker, and one ahead.
+
+        Dask keeps the first few tasks of a kind on a worker even behind a long one, and the
+        later ones at the scheduler. So nothing is sent ahead before.
+        """
+        workers = self._connection.threads()
+        ahead = workers if self._sent > 2 * workers else 0
+        room = workers + ahead - len(self._tasks)
+        batches: list[list[tuple[str, Job]]] = []
+        while self._backlog and len(batches) < room:
+            size = min(self._batch, max(1, len(self._backlog) // (room - len(batches))))
+            batches.append([self._backlog.popleft() for _ in range(size)])
+        if batches:
+            self._send(batches)
+
+    def _send(self, batches: Sequence[Sequence[tuple[str, Job]]]) -> None:
+        keys = [(self._name, next(self._serial)) for _ in batches]
         futures = self._client.map(
             dask_worker.run_batch, batches, key=keys, topic=self._topic, pure=False, retries=0
         )
+        self._sent += len(keys)
         for key, future, batch in zip(keys, futures, batches, strict=True):
             self._tasks[key] = _Task(future, {token for token, _ in batch})
             self._task_of.update((token, key) for token, _ in batch)
@@ -144,17 +168,26 @@ class DaskRunner:
             task = self._tasks.get(key)
             if task is not None:
                 self._finish(key, task, updates)
+        if self._backlog and not self._closed:
+            self._fill()
         return updates
 
     def cancel(self, tokens: Sequence[str]) -> None:
         """End these jobs, with their grace; those that have not begun are dropped."""
         fresh = {token for token in tokens if token in self._jobs} - self._cancelled
+        waiting = {token for token, _ in self._backlog if token in fresh}
+        if waiting:
+            self._backlog = deque(item for item in self._backlog if item[0] not in waiting)
+            self._messages.append({"ended": dict.fromkeys(waiting, _NOT_STARTED)})
+            fresh -= waiting
         if fresh:
             self._cancelled |= fresh
             threading.Thread(target=self._insist, args=(fresh,), daemon=True).start()
 
     def close(self) -> None:
         """End the jobs under way and what was made here; return in bounded time."""
+        if self._closed:
+            return
         grace = max((job.grace for job in self._jobs.values()), default=0.0)
         limit = time.monotonic() + grace + PATIENCE
         self.cancel(list(self._jobs))
@@ -188,7 +221,8 @@ class DaskRunner:
             for task in list(self._tasks.values()):
                 if task.tokens and task.tokens <= left:
                     dropped.update(dict.fromkeys(task.tokens, _NOT_STARTED))
-                    task.future.cancel()
+                    with contextlib.suppress(Exception):  # the same
+                        task.future.cancel()
             if dropped:
                 self._messages.append({"ended": dropped})
                 self._watch.ring()
@@ -201,15 +235,16 @@ class DaskRunner:
             token, pid, host = message["running"]
             if token in self._jobs:
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
-        back = [token for token in message.get("back", ()) if token in self._jobs]
-        if back:
-            for token in back:
-                self._tasks[self._task_of[token]].tokens.discard(token)
-            self._submit([(token, self._jobs[token]) for token in back], 1)
+        for token in reversed(message.get("back", ())):
+            if token in self._cancelled:
+                self._end(token, dask_worker.NOT_STARTED, updates)
+            elif token in self._jobs:
+                self._tasks[self._task_of.pop(token)].tokens.discard(token)
+                self._backlog.appendleft((token, self._jobs[token]))
         for token, fields in message.get("ended", {}).items():
             self._end(token, dask_worker.from_message(fields), updates)
 
-    def _finish(self, key: str, task: _Task, updates: list[Update]) -> None:
+    def _finish(self, key: _Key, task: _Task, updates: list[Update]) -> None:
         """Answer for the jobs of a task that is over and did not tell what they came to."""
         if not task.tokens:
             self._drop(key)
@@ -234,7 +269,7 @@ class DaskRunner:
                 outcome = Outcome(state=State.LOST, cause="node", message=why)
                 self._end(token, outcome, updates)
 
-    def _on_later(self, key: str) -> None:
+    def _on_later(self, key: _Key) -> None:
         future = self._tasks[key].future
         threading.Timer(0.5, self._on_done, (future,)).start()
 
@@ -243,17 +278,18 @@ class DaskRunner:
         if job is None:
             return
         self._cancelled.discard(token)
-        key = self._task_of.pop(token)
-        task = self._tasks[key]
-        task.tokens.discard(token)
-        if not task.tokens:
-            self._drop(key)
+        key = self._task_of.pop(token, None)
+        if key is not None:
+            task = self._tasks[key]
+            task.tokens.discard(token)
+            if not task.tokens:
+                self._drop(key)
         if outcome.state is not State.LOST:
             _remove_tokens(job)
             self._adapt(outcome)
         updates.append(Update(token=token, state=outcome.state, outcome=outcome))
 
-    def _drop(self, key: str) -> None:
+    def _drop(self, key: _Key) -> None:
         self._tasks.pop(key).future.release()
 
     def _adapt(self, outcome: Outcome) -> None:

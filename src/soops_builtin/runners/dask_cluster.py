@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
-import signal
 import threading
 import time
 from importlib.util import find_spec
@@ -69,13 +69,14 @@ class Connection:
                 with contextlib.suppress(Exception):
                     part.close(timeout=patience / 2)
 
+        workers = _worker_pids(self.cluster)
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(patience)
-        if thread.is_alive():
-            for process in _worker_pids(self.cluster):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+        for process in multiprocessing.active_children() if workers else ():
+            if process.pid in workers:  # it hangs, and dask has given it up
+                process.kill()
+                process.join(patience)
 
 
 def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
@@ -94,11 +95,14 @@ def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
         else:
             cluster = _make(setup, options)
             client = make_client(cluster, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as exc:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as exc:
         if cluster is not None:
             cluster.close()
+        root: BaseException = exc
+        while root.__cause__ is not None:  # dask wraps what is wrong
+            root = root.__cause__
         raise RunnerError(
-            f"no dask cluster: {type(exc).__name__}: {exc}",
+            f"no dask cluster: {type(root).__name__}: {root}",
             hint="check --runner-opt scheduler=..., --cluster-kwargs, and that the scheduler runs",
         ) from exc
     if cluster is not None and not options.cluster:
@@ -177,11 +181,8 @@ def _leave_groups(client: Any) -> None:
     client.register_plugin(LeaveGroup(os.getpid()), name="soops-leave-group")
 
 
-def _worker_pids(cluster: Any) -> list[int]:
+def _worker_pids(cluster: Any) -> set[int]:
     """Return the processes of a cluster on this machine."""
-    found = []
-    for nanny in getattr(cluster, "workers", {}).values():
-        pid = getattr(getattr(nanny, "process", None), "pid", None)
-        if pid is not None:
-            found.append(pid)
-    return found
+    nannies = getattr(cluster, "workers", {}).values()
+    processes: list[Any] = [getattr(nanny, "process", None) for nanny in nannies]
+    return {process.pid for process in processes if process is not None and process.pid}

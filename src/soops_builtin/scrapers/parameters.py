@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from soops_builtin.literal import read_value
-from soops_builtin.scrapers.files import Paths, each_file, read_text
+from soops.scoop_outputs import load_soops_parameters
+from soops_builtin.scrapers.files import Paths, each_file
 
 __all__ = ["parameters"]
 
@@ -55,11 +53,8 @@ def _values(path: Path) -> Mapping[str, Any]:
     record = read_record(path.parent)
     if record is not None:
         return record.parameters
-    rows = list(csv.reader(io.StringIO(read_text(str(path)), newline="")))
-    if len(rows) < 2 or len(rows[0]) != len(rows[1]):
-        raise ValueError(f"{path.name} is damaged: it has no row of parameters")
-    return {
-        key: read_value(cell)
-        for key, cell in zip(rows[0], rows[1], strict=True)
-        if key not in _NOT_PARAMETERS
-    }
+    cells = load_soops_parameters(path)
+    names = [key for key in cells if key not in _NOT_PARAMETERS]
+    if names[-1:] == ["script_dir"]:  # the last two are the places of the run
+        del names[-2:]
+    return {key: cells[key] for key in names}

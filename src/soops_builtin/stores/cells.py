@@ -55,7 +55,7 @@ def first_strange(values: Iterable[Any]) -> type | None:
         if kind in (list, tuple, set, frozenset):
             inner = None if _SIMPLE.issuperset(map(type, value)) else first_strange(value)
         elif kind in (dict, OrderedDict) or kind.__module__ == "soops.base":
-            inner = first_strange(value.keys()) or first_strange(value.values())
+            inner = first_strange(dict.keys(value)) or first_strange(dict.values(value))
         elif kind is np.ndarray:
             if value.dtype.names is not None:
                 return np.void
@@ -98,7 +98,7 @@ def as_lists(value: Any) -> Any:
         items = [as_lists(item) for item in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
-        return {as_lists(key): as_lists(item) for key, item in value.items()}
+        return {as_lists(key): as_lists(item) for key, item in dict.items(value)}
     return value
 
 
@@ -183,7 +183,7 @@ def _dtype(text: Any) -> Any:
 
 
 def _write_pairs(value: Any) -> list[Any]:
-    return [[_tagged(key), _tagged(item)] for key, item in value.items()]
+    return [[_tagged(key), _tagged(item)] for key, item in dict.items(value)]
 
 
 def _read_pairs(value: Any) -> dict[Any, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd  # noqa: TID253 (a heavy leaf)
 
 from soops.api import Scooped, Source, StudyError
-from soops_builtin.literal import read_value
+from soops.ioutils import read_value
 from soops_builtin.stores.atomic import refuse_empty, replacing
 from soops_builtin.stores.cells import as_lists, labels, objects
 

@@ -34,7 +34,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
 _SUSPICIOUS = re.compile(r"\\|[0-9][A-Za-z]").search
 _NUMERIC = frozenset("-+.0123456789")
 #: What a text may have been: its kind, the ``repr`` that was hashed, the value.
-_Candidate = tuple[str, str, Any]
+_Reading = tuple[str, str, Any]
 
 
 class ColumnTypes:
@@ -59,26 +59,34 @@ class ColumnTypes:
         left out.
         """
         names = tuple(parameter_columns(row.values))
+        texts = [row.values[name] for name in names]
         kinds = self._kinds.setdefault(names, {})
-        columns = [self._candidates(row.values[name], kinds.get(name)) for name in names]
-        failures = self._failures.get(names, 0)
-        tries = TRIES if failures < PATIENCE else FEW_TRIES
-        found = self._search(row.pkey, names, columns, tries)
+        found = self._search(row.pkey, names, [[_likeliest(text)] for text in texts], 1)
         if found is None:
-            self._failures[names] = failures + 1
-            guess = {name: self._candidates(row.values[name], None)[0][2] for name in names}
-            return guess, False
-        self._failures[names] = 0
-        kinds.update((name, kind) for name, (kind, _, _) in zip(names, found, strict=True))
-        return {name: value for name, (_, _, value) in zip(names, found, strict=True)}, True
+            columns = [
+                _remembered_first(text, kinds.get(name))
+                for name, text in zip(names, texts, strict=True)
+            ]
+            failures = self._failures.get(names, 0)
+            found = self._search(
+                row.pkey, names, columns, TRIES if failures < PATIENCE else FEW_TRIES
+            )
+            self._failures[names] = failures + 1 if found is None else 0
+        certain = found is not None
+        if found is None:
+            found = [_likeliest(text) for text in texts]
+        else:
+            kinds.update((name, kind) for name, (kind, _, _) in zip(names, found, strict=True))
+        return {name: value for name, (_, _, value) in zip(names, found, strict=True)}, certain
 
     def _search(
         self,
         pkey: str,
         names: tuple[str, ...],
-        columns: list[list[_Candidate]],
+        columns: list[list[_Reading]],
         tries: int,
-    ) -> list[_Candidate] | None:
+    ) -> list[_Reading] | None:
+        """Return the readings, one of each column, that give the key."""
         hashed = [i for i, name in enumerate(names) if name not in self.unhashed]
         heads = {i: f"{names[i]!r}: " for i in hashed}
         for chosen in itertools.islice(_combinations(columns, hashed), tries):
@@ -89,13 +97,6 @@ class ColumnTypes:
             if key.hexdigest() == pkey:
                 return chosen
         return None
-
-    def _candidates(self, text: str, kind: str | None) -> list[_Candidate]:
-        """Return what a text may have been, most likely first."""
-        found = list(_readings(text))
-        if kind is not None:
-            found.sort(key=lambda candidate: candidate[0] != kind)
-        return found
 
 
 def typed_values(row: ParametersRow, unhashed: Collection[str] = ()) -> dict[str, Any]:
@@ -109,20 +110,30 @@ def parameter_columns(columns: Mapping[str, str]) -> list[str]:
     return names[:-2] if names[-1:] == ["script_dir"] else names
 
 
-def _combinations(columns: list[list[_Candidate]], hashed: list[int]) -> Iterator[list[_Candidate]]:
-    """Yield choices of one candidate for each column: the likeliest, then ever less likely."""
-    first = [candidates[0] for candidates in columns]
+def _combinations(columns: list[list[_Reading]], hashed: list[int]) -> Iterator[list[_Reading]]:
+    """Yield choices of one reading for each column: the likeliest, then ever less likely."""
+    first = [readings[0] for readings in columns]
     open_columns = [i for i in hashed if len(columns[i]) > 1]
     for count in range(len(open_columns) + 1):
         for changed in itertools.combinations(open_columns, count):
             for others in itertools.product(*(columns[i][1:] for i in changed)):
                 chosen = list(first)
-                for i, candidate in zip(changed, others, strict=True):
-                    chosen[i] = candidate
+                for i, reading in zip(changed, others, strict=True):
+                    chosen[i] = reading
                 yield chosen
 
 
-def _readings(text: str) -> Iterator[_Candidate]:
+def _likeliest(text: str) -> _Reading:
+    return next(_readings(text))
+
+
+def _remembered_first(text: str, kind: str | None) -> list[_Reading]:
+    """Return what a text may have been; first what its column was found to hold before."""
+    return sorted(_readings(text), key=lambda reading: reading[0] != kind)
+
+
+def _readings(text: str) -> Iterator[_Reading]:
+    """Yield what a text may have been, most likely first."""
     if text in _WORDS:
         for value in _WORDS[text]:
             yield type(value).__name__, repr(value), value
@@ -140,7 +151,7 @@ def _readings(text: str) -> Iterator[_Candidate]:
     yield from _rarer(text, number)
 
 
-def _rarer(text: str, number: Any) -> Iterator[_Candidate]:
+def _rarer(text: str, number: Any) -> Iterator[_Reading]:
     """Yield readings of a number that older soops wrote with another text than Python's."""
     if isinstance(number, int):
         yield "np.int64", f"np.int64({number})", number

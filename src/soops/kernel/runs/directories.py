@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.column_types import ColumnTypes, parameter_columns
+from soops.kernel.runs.column_types import ColumnTypes
 from soops.kernel.runs.disk import DiskError
 from soops.kernel.runs.journal import Entry
 from soops.kernel.runs.lock import STATE_DIR
@@ -299,10 +299,10 @@ class DirectoryReader:
             found["identity"] = identity(
                 {key: value for key, value in values.items() if key not in self.unhashed}
             )
-        others = [key for key in row.values if key not in parameter_columns(row.values)]
-        if others:
-            found["output_key"] = others[0]
-            found["output_dir"] = row.values[others[0]]
+        if len(values) < len(row.values):
+            output_key = list(row.values)[len(values)]
+            found["output_key"] = output_key
+            found["output_dir"] = row.values[output_key]
 
     def _add_last_attempt(self, found: IndexRow, path: str) -> None:
         """Add what an attempt that was set aside tells: the next one began and did not end."""

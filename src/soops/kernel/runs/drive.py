@@ -48,6 +48,15 @@ TICK = 0.2
 #: Failures kept for the summary.
 SHOWN = 5
 RETRIED = (State.FAILED, State.TIMEOUT)
+#: Signals that end a program, by number.
+_DEADLY = {
+    int(getattr(signal, name)): name
+    for name in (
+        *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"),
+        *("SIGKILL", "SIGSEGV", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGXCPU", "SIGXFSZ", "SIGSYS"),
+    )
+    if hasattr(signal, name)
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -235,17 +244,21 @@ class Drive:
             return
         del self.under_way[update.token]
         try:
-            self._ended(attempt, self._judge(update.outcome))
+            self._ended(attempt, self._judge(attempt.job, update.outcome))
         except SoopsError as exc:
             self._fail(exc)
 
-    def _judge(self, outcome: Outcome) -> Outcome:
+    def _judge(self, job: Job, outcome: Outcome) -> Outcome:
         """Return the outcome with the state that the accepted exit codes give it."""
         if outcome.cause != "exit":
             return outcome
-        good = outcome.returncode in self.accept_exit
-        state = State.DONE if good else State.FAILED
-        return outcome if outcome.state is state else dataclasses.replace(outcome, state=state)
+        if outcome.returncode in self.accept_exit:
+            return dataclasses.replace(outcome, state=State.DONE)
+        died = _DEADLY.get((outcome.returncode or 0) - 128)
+        if died is not None and isinstance(job.command, str):
+            # A shell outlived its program and tells of the signal in its own exit code.
+            return dataclasses.replace(outcome, state=State.FAILED, cause="signal", signal=died)
+        return dataclasses.replace(outcome, state=State.FAILED)
 
     def _ended(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is State.CANCELLED and outcome.started is None:

@@ -212,7 +212,7 @@ class Index:
         self.commit()
         found: dict[str, IndexRow] = {}
         for start in range(0, len(keys), BATCH):
-            part = keys[start : start + BATCH]
+            part = [to_sql(key) for key in keys[start : start + BATCH]]
             marks = ", ".join("?" * len(part))
             for row in self._select(f"WHERE {column} IN ({marks}) ORDER BY number", part):
                 self._add(found, row, column)
@@ -237,7 +237,7 @@ class Index:
 
     def lookup_directories(self, directories: Sequence[str]) -> dict[str, IndexRow]:
         """Return the rows of these directories; their ``parameters`` stay JSON text."""
-        return self._lookup("directory", [to_sql(name) for name in directories])
+        return self._lookup("directory", directories)
 
     def unmarked(self) -> set[int]:
         """Return the numbers of runs without a record that no driver has called finished."""

@@ -20,13 +20,13 @@ from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.runs import machine
-from soops.kernel.runs.disk import DiskError
+from soops.kernel.runs.directories import decoded
 from soops.kernel.runs.index import Index, IndexRow, record_row
 from soops.kernel.runs.journal import Entry, Journal, read_under_way
 from soops.kernel.runs.lock import Lock
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.plan import KnownRuns
-from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
+from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.record import set_aside, write_record
 from soops.kernel.runs.roots import StudyFile, register_root, write_study_file
 from soops.kernel.runs.rundir import RunDirWriter, mark_finished
@@ -76,7 +76,7 @@ class Ledger:
         with ExitStack() as stack:
             stack.enter_context(Lock(self.root, break_lock=self.options.break_lock))
             self.journal = stack.enter_context(Journal(self.root, durable=self.options.durable))
-            self.index = stack.enter_context(Index.open(self.root))
+            self.index = stack.enter_context(Index(self.root, write=True))
             self._recover()
             self._announce()
             info = self.prepared.info
@@ -141,11 +141,7 @@ class Ledger:
         if interrupted:
             self._close_interrupted(interrupted)
         self.journal.ended([entry.directory for entry in under_way])
-        self._unmarked = {
-            row["number"]
-            for row in self.index.rows()
-            if row["state"] == State.UNKNOWN and not row["finished"]
-        }
+        self._unmarked = self.index.unmarked()
 
     def _close_interrupted(self, entries: dict[str, Entry]) -> None:
         from soops.kernel.runs.orphans import end_marked
@@ -157,10 +153,8 @@ class Ledger:
             "them" if len(entries) > 1 else "it",
         )
         rows = []
-        for row in self.index.rows():
-            entry = entries.get(row["directory"])
-            if entry is None:
-                continue
+        for row in map(decoded, self.index.lookup_directories(list(entries)).values()):
+            entry = entries[row["directory"]]
             where = os.path.join(self.root, entry.directory)
             end_marked(where)
             record = _lost_record(row, entry, self.prepared.run)
@@ -285,7 +279,7 @@ class Ledger:
 @contextmanager
 def known_runs(prepared: Prepared) -> Iterator[KnownRuns]:
     """Give what the plan asks about runs of old, for who writes nothing: a dry run."""
-    with Index.copy(prepared.run.root) as index:
+    with Index(prepared.run.root, write=False) as index:
         if prepared.run.root.is_dir():
             under_way = read_under_way(prepared.run.root)
             index.sync(prepared.template, under_way, prepared.info.unhashed)
@@ -303,7 +297,7 @@ def rebuild(root: Path) -> list[str]:
         When a driver is at work.
     """
     _require_root(root)
-    with Lock(root), Journal(root) as journal, Index.open(root) as index:
+    with Lock(root), Journal(root) as journal, Index(root, write=True) as index:
         synced = index.rebuild(None, journal.under_way())
     return [f"{directory}: {reason}" for directory, reason in synced.problems]
 
@@ -311,7 +305,7 @@ def rebuild(root: Path) -> list[str]:
 def check(root: Path) -> list[str]:
     """Return how the index of a runs root differs from its directories; write nothing."""
     _require_root(root)
-    with Index.copy(root) as index:
+    with Index(root, write=False) as index:
         return index.check(None, read_under_way(root))
 
 

@@ -36,6 +36,7 @@ __all__ = [
 PARAMETERS_NAME = "soops-parameters.csv"
 
 _QUOTED = re.compile(r'[",\r\n]').search
+_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\n]*?))(,|\r?\n)').match
 _KEY = re.compile(r"[0-9a-f]{32}").fullmatch
 _ROW = re.compile(rb"[0-9a-f]{32},(True|False),")
 _FLAGS = {"True": True, "False": False}
@@ -194,16 +195,26 @@ def _two_rows(data: bytes) -> tuple[list[str], list[str]]:
     if text.count("\n") == 2 and '"' not in text and "\r" not in text and "\0" not in text:
         first, second, _ = text.split("\n")
         return first.split(","), second.split(",")
-    import csv
-    import io
-
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except csv.Error as exc:
-        raise ValueError(f"it is no table: {exc}") from exc
+    rows = [row for row in _split(text) if row != [""]]
     if len(rows) != 2:
         raise ValueError(f"it has {len(rows)} lines, not 2")
     return rows[0], rows[1]
+
+
+def _split(text: str) -> list[list[str]]:
+    """Return the cells of a table; the csv module refuses cells above 128 kB."""
+    rows: list[list[str]] = [[]]
+    position = 0
+    while position < len(text):
+        match = _CELL(text, position)
+        if match is None:
+            raise ValueError("it is no table")
+        quoted, plain, end = match.groups()
+        rows[-1].append(plain if quoted is None else quoted.replace('""', '"'))
+        if end != ",":
+            rows.append([])
+        position = match.end()
+    return rows[:-1]
 
 
 def _number(text: str | None) -> int | None:

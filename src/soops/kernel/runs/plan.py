@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from soops.kernel.errors import SoopsError, StudyError
@@ -67,7 +68,8 @@ def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
             if key in computed_seen:
                 continue
             computed_seen.add(key)
-        yield ParameterSet(index=number, values=values, pkey=key, identity="")
+        # Listeners are shown these values; nobody can change them.
+        yield ParameterSet(index=number, values=MappingProxyType(values), pkey=key, identity="")
 
 
 def plan_runs(prepared: Prepared, known: KnownRuns, options: RunOptions) -> Iterator[PlannedRun]:
@@ -140,7 +142,7 @@ class _Planner:
             decision=decision,
             reason=reason,
             attempts=(row["attempts"] or 0) if row is not None else 0,
-            values=values,
+            values=MappingProxyType(values),
             known=row is not None,
         )
 

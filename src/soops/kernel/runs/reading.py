@@ -54,7 +54,7 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
         When the root cannot be listed.
     """
     holder = read_holder(root)
-    with Index.copy(root) as index:
+    with Index(root, write=False) as index:
         synced = index.sync(template, read_under_way(root))
         rows = list(index.rows())
     if holder is None or holder.is_alive() is False:

@@ -58,7 +58,9 @@ def runner_options(app: App, runner: str, given: Mapping[str, Any]) -> Any:
     try:
         return options(**values)
     except (TypeError, ValueError) as exc:
-        raise UsageError(f"the runner {runner!r} refuses its options: {exc}", source=source) from exc
+        raise UsageError(
+            f"the runner {runner!r} refuses its options: {exc}", source=source
+        ) from exc
 
 
 def _convert(name: str, text: Any, hint: Any, source: Source) -> Any:

@@ -146,8 +146,9 @@ class Parser:
         except ValueError as exc:
             hint = f"quote it: '{word}'" if len(word) < 40 else "quote it"
             raise self.places.error(str(exc), start, hint) from None
+        may_be_name = frame.state != _VALUE
         self._deliver(frame, value, start)
-        frame.bare = value is word
+        frame.bare = may_be_name and value is word
         return match.end()
 
     def _at_word(self, word: str, start: int, frame: _Frame) -> int:

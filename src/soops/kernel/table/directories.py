@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from soops.kernel.errors import StudyError, near_misses
 from soops.kernel.values import ScoopInfo
 
-__all__ = ["abbreviate", "expand_home", "find_run_directories", "natural_key", "real_path"]
+__all__ = [
+    "abbreviate",
+    "expand_home",
+    "find_roots",
+    "find_run_directories",
+    "natural_key",
+    "real_path",
+]
 
 log = logging.getLogger("soops")
 
@@ -56,7 +63,7 @@ def find_run_directories(
     """
     holds_first = _first_item_test(info)
     found: dict[str, str] = {}
-    for root in _roots(directories):
+    for root in find_roots(directories):
         real_root = os.path.realpath(root)
         for directory in _walk(root, holds_first):
             found.setdefault(real_root + directory[len(root) :], directory)
@@ -104,13 +111,22 @@ def real_path(path: str, parents: dict[str, str]) -> str:
     return os.path.join(real, name)
 
 
-def _roots(directories: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+def find_roots(directories: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the directories that paths and patterns stand for, absolute.
+
+    Raises
+    ------
+    StudyError
+        When a path does not exist or a pattern matches nothing.
+    """
+    roots = []
     for given in directories:
         text = os.path.expanduser(os.fspath(given))
         if os.path.isdir(text):
-            yield os.path.abspath(text)
+            roots.append(os.path.abspath(text))
         elif not os.path.exists(text):
-            yield from _matches(text)
+            roots += _matches(text)
+    return roots
 
 
 def _matches(text: str) -> list[str]:

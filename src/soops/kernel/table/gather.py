@@ -6,17 +6,18 @@ as soon as there is a table. Stores, steps and scrapers are known by the registr
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import StudyError, UsageError
+from soops.kernel.table.directories import find_roots
+from soops.kernel.table.options import ScoopOptions
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
-from soops.kernel.values import Scooped, ScoopInfo, Source, StepCall, UserModule
+from soops.kernel.values import Scooped, ScoopInfo, StepCall, UserModule
 
 __all__ = ["GatherResult", "ScoopOptions", "gather", "store_for"]
 
@@ -27,79 +28,6 @@ Progress = Callable[[int, int], None]
 
 #: Failed items that are shown; the rest is counted.
 MAX_SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoopOptions:
-    """What a person may ask of a scoop.
-
-    Attributes
-    ----------
-    output_dir : Path
-        Where ``results.csv`` and ``results-meta.csv`` go, and the results by default.
-    results : Path, optional
-        The table file; its suffix chooses the store. By default ``results.h5``.
-    sort : tuple of str
-        Columns to sort by.
-    filter : tuple of str
-        Keep the rows in which any of these items was read.
-    call_plugins : bool
-        Run the steps.
-    use_plugins, omit_plugins : tuple of str
-        Steps to run in this order, or to leave out.
-    plugin_args : mapping or str
-        Step name to keyword arguments; as text, in the dict-like language.
-    save_csv : bool
-        Write ``results.csv``.
-    reuse : bool
-        Take the stored table as it is.
-    update : bool
-        Take it, and read only what is new or changed.
-    write : bool
-        Write also a table that was taken as it is.
-    write_after_plugins : bool
-        Write the results again after the steps, which may have changed the table.
-    strict : bool
-        An item that cannot be read makes the command fail; the table is made all the same.
-    debug : bool
-        Let the exceptions of scrapers and steps pass.
-    n_workers : int, optional
-        Processes that read; None: one for each processor.
-    """
-
-    output_dir: Path = Path()
-    results: Path | None = None
-    sort: tuple[str, ...] = ()
-    filter: tuple[str, ...] = ()
-    call_plugins: bool = True
-    use_plugins: tuple[str, ...] = ()
-    omit_plugins: tuple[str, ...] = ()
-    plugin_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    save_csv: bool = True
-    reuse: bool = False
-    update: bool = False
-    write: bool = False
-    write_after_plugins: bool = False
-    strict: bool = False
-    debug: bool = False
-    n_workers: int | None = None
-
-    def __post_init__(self) -> None:
-        """Take what a command line or a notebook has: texts for paths, lists for tuples."""
-        put = functools.partial(object.__setattr__, self)
-        put("output_dir", Path(self.output_dir))
-        if self.results is not None:
-            put("results", Path(self.results))
-        for name in ("sort", "filter", "use_plugins", "omit_plugins"):
-            given = getattr(self, name) or ()
-            put(name, (given,) if isinstance(given, str) else tuple(given))
-        if not isinstance(self.plugin_args, Mapping):
-            put("plugin_args", _parse_arguments(self.plugin_args))
-
-    @property
-    def results_path(self) -> Path:
-        """The table file."""
-        return self.output_dir / "results.h5" if self.results is None else self.results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,13 +152,6 @@ def store_for(app: App, path: Path) -> Any:
     )
 
 
-def _parse_arguments(text: str | None) -> dict[str, Any]:
-    from soops.kernel.study.grammar import parse_dict
-
-    source = Source(path="--plugin-args")
-    return parse_dict(text or "", free_word=False, source=source, directives=False)
-
-
 def _table(
     app: App,
     info: ScoopInfo,
@@ -259,7 +180,8 @@ def _table(
             hint=f"a run directory holds {info.items[0].pattern!r} or soops-parameters.csv",
         )
     if stored is not None:
-        return _updated(app, info, stored, found, options, say, progress)
+        roots = find_roots(directories)
+        return _updated(app, info, stored, (found, roots), options, say, progress)
 
     from soops.kernel.table.frame import build
 
@@ -274,14 +196,16 @@ def _updated(
     app: App,
     info: ScoopInfo,
     stored: Scooped,
-    found: Sequence[str],
+    where: tuple[Sequence[str], Sequence[str]],
     options: ScoopOptions,
     say: Say,
     progress: Progress | None,
 ) -> tuple[Scooped, bool]:
+    """Return the stored table with what is new; ``where``: run directories, their roots."""
     from soops.kernel.table.update import merge, plan_update
 
-    plan = plan_update(stored, found, info)
+    found, roots = where
+    plan = plan_update(stored, found, info, roots)
     say(
         f"results directories: {len(found)} (new: {plan.n_new}, changed: {plan.n_changed}, "
         f"gone: {plan.n_gone})"
@@ -380,11 +304,13 @@ def _post(
         say,
         debug=options.debug,
     )
-    say(f"plugin data keys:\n{result.data.keys()}")
+    # An item of the data may be named "keys".
+    keys = dict.keys(result.data) if isinstance(result.data, dict) else result.data.keys()
+    say(f"plugin data keys:\n{keys}")
     return result
 
 
-def _warn_if_stale(stored: Scooped, directories: Iterable[str | Path], info: ScoopInfo) -> None:
+def _warn_if_stale(stored: Scooped, directories: Sequence[str | Path], info: ScoopInfo) -> None:
     from soops.kernel.table.update import plan_update
 
     try:
@@ -392,7 +318,7 @@ def _warn_if_stale(stored: Scooped, directories: Iterable[str | Path], info: Sco
     except StudyError as exc:
         log.warning("%s; the stored table is used all the same", exc.message)
         return
-    plan = plan_update(stored, found, info)
+    plan = plan_update(stored, found, info, find_roots(directories))
     if plan.todo or plan.n_gone:
         log.warning(
             "the stored table is not up to date (new directories: %d, changed: %d, gone: %d); "

@@ -272,12 +272,15 @@ def _read(
         return {}
     if not hasattr(given, "keys") or not hasattr(given, "__getitem__"):
         raise TypeError(f"the scraper returned a {type(given).__name__}, not a dict")
-    out: dict[Any, Any] = {}
-    for key in given.keys():  # noqa: SIM118 (a Series is no dict)
-        if key not in ("rdir", "rfiles"):
-            out[key] = given[key]
-        elif given[key] != values[key]:
-            out[f"scooped_{key}"] = given[key]
+    if isinstance(given, dict):  # whatever its items are called
+        out = dict(dict.items(given))
+    else:
+        out = {key: given[key] for key in given.keys()}  # noqa: SIM118 (perhaps a Series)
+    for key in ("rdir", "rfiles"):
+        if key in out:
+            value = out.pop(key)
+            if value != values[key]:
+                out[f"scooped_{key}"] = value
     return out
 
 

@@ -54,10 +54,12 @@ class Plan:
     n_gone: int
 
 
-def plan_update(stored: Scooped, directories: Sequence[str], info: ScoopInfo) -> Plan:
+def plan_update(
+    stored: Scooped, directories: Sequence[str], info: ScoopInfo, roots: Sequence[str] = ()
+) -> Plan:
     """Compare a stored table with the run directories as they are now.
 
-    Rows of directories that were not asked for are kept as long as they exist.
+    Rows of directories that were not asked for are kept as long as these exist.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def plan_update(stored: Scooped, directories: Sequence[str], info: ScoopInfo) ->
         Absolute paths of run directories.
     info : ScoopInfo
         The items; a table that was made from others is out of date.
+    roots : sequence of str
+        Where ``directories`` were found: what is not found there any more is gone.
     """
     parents: dict[str, str] = {}
     shown = [expand_home(str(rdir)) for rdir in _column(stored.frame, "rdir")]
@@ -86,7 +90,12 @@ def plan_update(stored: Scooped, directories: Sequence[str], info: ScoopInfo) ->
         else:
             todo.append(directory)
     others = {real: place for real, place in places.items() if real not in asked}
-    existing = {real: place for real, place in others.items() if os.path.isdir(real)}
+    searched = tuple(os.path.join(os.path.realpath(root), "") for root in roots)
+    existing = {
+        real: place
+        for real, place in others.items()
+        if os.path.isdir(real) and not os.path.join(real, "").startswith(searched)
+    }
     return Plan(
         todo=tuple(todo),
         keep={**existing, **keep},

@@ -233,7 +233,7 @@ def get_scoop_info():
 def scrape_output(filename, rdata=None):
     """Return what the log says of each simulation; how many there are is known already."""
     elapsed, win_rate = [], []
-    with open(filename, encoding="utf-8") as fd:
+    with Path(filename).open(encoding="utf-8") as fd:
         for _ in range(rdata["repeat"]):
             elapsed.append(float(so.skip_lines_to(fd, "elapsed:").split()[-1]))
             win_rate.append(float(so.skip_lines_to(fd, "win rate:").split()[-1]))
@@ -299,10 +299,9 @@ def plot_win_rates(df, data=None, colormap_name="viridis"):
     sps.add_legend(
         axes, lines, labels, loc="center left", bbox_to_anchor=(1.06, 0.5), frameon=False
     )
-    axes.set_title("Win rates of the simulations in each run")
+    axes.set_title("Monty Hall: win rates of the simulations, a curve for each run")
     axes.set_xlabel("simulation")
     axes.set_ylabel("win rate")
-    axes.set_ylim(0, 1)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     figure.savefig(Path(data.output_dir) / "win_rates.png", dpi=150)
@@ -313,11 +312,12 @@ def label_of(key, index, value):
     """Return what the legend says of a value."""
     if key == "switch":
         return "switches doors" if value else "stays"
-    if key == "seed" and not value > 0:  # it was not given
+    if key == "host":
+        return f"host: {value}"
+    if key == "seed" and (value is None or np.isnan(value)):
         return "seed: none"
-    return {"num": "games: {:.0f}", "repeat": "simulations: {:.0f}"}.get(
-        key, key + ": {}"
-    ).format(value)
+    words = {"num": "games", "repeat": "simulations"}
+    return f"{words.get(key, key)}: {value:.0f}"
 
 
 if __name__ == "__main__":

@@ -244,7 +244,7 @@ class Supervisor:
         if reason == "timeout":
             says.insert(0, f"no end within {job['timeout']:g} s")
         elif reason == "lost":
-            says.insert(0, "the slot that ran it was asked to end from outside")
+            says.insert(0, "its slot had to end: its driver or worker went away")
         elif not reason and left:
             who = "1 process was" if left == 1 else f"{left} processes were"
             says.append(f"{who} left behind and ended")
