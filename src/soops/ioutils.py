@@ -309,8 +309,9 @@ def delete_from_store(filename: Any, key: str) -> None:
     """
     import pandas as pd
 
-    with pd.HDFStore(os.fspath(filename), mode="r+") as store:
-        store.remove(key)  # type: ignore[operator]
+    opened: Any = pd.HDFStore(os.fspath(filename), mode="r+")
+    with opened as store:
+        store.remove(key)
 
 
 def repack_store(filename: Any) -> None:

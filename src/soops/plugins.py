@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 __all__ = ["show_figures"]
+
+log = logging.getLogger("soops")
 
 #: The backends of matplotlib that only write files.
 _WITHOUT_WINDOWS = frozenset({"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"})
@@ -27,9 +30,7 @@ def show_figures(df: Any, data: Any = None) -> Any:
     if plt.get_fignums():
         backend = plt.get_backend()
         if backend.lower() in _WITHOUT_WINDOWS:
-            from soops.base import output
-
-            output(f"figures are not shown: the matplotlib backend {backend!r} has no windows")
+            log.warning("no figure is shown: the matplotlib backend %r has no windows", backend)
         else:
             plt.show()
     return data

@@ -21,11 +21,11 @@ from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, SoopsError
 from soops.kernel.plugging.interfaces import Runner, RunnerSetup
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
+from soops.kernel.values import PlannedRun, RunRecord, Scooped, Source, Summary, UserModule
 
 if TYPE_CHECKING:
-    from soops.kernel.runs.prepare import Prepared
     from soops.kernel.runs.found import FoundRun as FoundRun
+    from soops.kernel.runs.prepare import Prepared
     from soops.kernel.runs.status import StudyStatus as StudyStatus
 
 __all__ = [
@@ -201,7 +201,11 @@ def _make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str],
     from soops.kernel.study.grammar import parse_dict
 
     given = options.cluster_kwargs
-    cluster = parse_dict(given, free_word=False) if isinstance(given, str) else dict(given or {})
+    cluster = (
+        parse_dict(given, free_word=False, source=Source(path="--cluster-kwargs"), directives=False)
+        if isinstance(given, str)
+        else dict(given or {})
+    )
     setup = RunnerSetup(
         n_workers=options.n_workers,
         options=runner_options(app, options.runner, options.runner_options),

@@ -356,17 +356,19 @@ def test_without_a_legend_its_items_are_returned(df, ax):
     assert legends(ax) == []
 
 
-def test_show_figures_without_a_screen(capsys):
+def test_show_figures_without_a_screen(caplog, capsys):
     import matplotlib.pyplot as plt
 
     from soops.plugins import show_figures
 
     assert show_figures(None, data={"a": 1}) == {"a": 1}
-    assert capsys.readouterr().out == ""
+    assert caplog.messages == []
     figure = plt.figure()
     assert show_figures(None) is None
     plt.close(figure)
-    assert "figures are not shown" in capsys.readouterr().out
+    (message,) = caplog.messages
+    assert message.startswith("no figure is shown")
+    assert capsys.readouterr().out == ""
 
 
 def test_show_figures_shows_them(monkeypatch):

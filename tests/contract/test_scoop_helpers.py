@@ -72,7 +72,7 @@ def test_load_array_with_the_wrong_number_of_columns(array, columns, shape):
 
 
 def test_load_array_takes_arguments_of_numpy_but_no_pickles():
-    save("c.txt", TABLE, delimiter=",")
+    save("c.txt", TABLE, delimiter=",", fmt="%d")
     arguments = {"delimiter": ",", "dtype": int}
     array = sc.load_array("c.txt", load_kwargs=arguments)["array"]
 
@@ -119,23 +119,24 @@ def test_load_soops_parameters_has_the_types_of_the_record(here):
 
     values = {"--a": 1, "--b": "1", "--c": 1.0, "--d": None, "--e": (1, "x"), "--f": "None"}
     # No cell of the CSV file could tell these from each other.
-    write_record(here, _record(RunRecord, State, values))
+    write_record(
+        here,
+        RunRecord(
+            identity="i",
+            pkey="1e5",
+            number=0,
+            directory="000-1e5",
+            parameters=values,
+            command="c",
+            state=State.DONE,
+        ),
+    )
     (here / "p.csv").write_text(f'{HEADER}1e5,True,000,1,1,1.0,,"(1, ""x"")",None,o,s\n')
     loaded = sc.load_soops_parameters("p.csv", orient="list", rdata={})
 
     assert {key: loaded[key] for key in values} == values
     assert {key: type(loaded[key]) for key in values} == {k: type(v) for k, v in values.items()}
     assert loaded["pkey"] == "1e5"
-
-
-def _record(kind, state, parameters):
-    import dataclasses
-
-    given = {"parameters": parameters, "state": state.DONE}
-    for field in dataclasses.fields(kind):
-        if field.default is field.default_factory is dataclasses.MISSING:
-            given.setdefault(field.name, 0 if field.type in ("int", int) else "")
-    return kind(**given)
 
 
 @pytest.mark.parametrize("text", ["", HEADER, "a,b\n1\n"])
@@ -327,7 +328,7 @@ def test_contracts_of_keys_are_those_of_product():
 def test_wrong_contracts_of_keys():
     seqs = [rp.make_key_list("a", [1, 2]), rp.make_key_list("b", 3)]
 
-    with pytest.raises(ValueError, match="'zz'.*a, b"):
+    with pytest.raises(ValueError, match=r"'zz'.*a, b"):
         rp.get_contracts([["a", "zz"]], seqs, ["a", "b"])
     with pytest.raises(ValueError, match=r"\['a', 'b'\] have 2 different lengths"):
         rp.get_contracts([["a", "b"]], seqs, ["a", "b"])

@@ -99,7 +99,7 @@ def test_the_ways_to_fail_are_told_apart(project):
     found = {item["state"]: item for item in project.json("find", "out")}
     assert set(found) == {"done", "failed", "timeout"}
     only = project.soops("find", "--state", "timeout", "out").stdout
-    assert "hang" in only and "signal" not in only
+    assert "timeout" in only and "failed" not in only and "done" not in only
 
 
 def test_failed_runs_are_run_again_and_keep_their_logs(project):

@@ -15,46 +15,31 @@ from soops.testing import RunnerContract, assert_light
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 needs_affinity = pytest.mark.skipif(not CPUS, reason="this system binds no process to a CPU")
 
-SHOW = "import os; print(os.getpriority(os.PRIO_PROCESS, 0), *sorted(os.sched_getaffinity(0)))"
-
 
 class TestContract(RunnerContract):
-    """What soops expects of each runner."""
+    """What soops expects of each runner, and the priority on top."""
 
     @pytest.fixture
     def runner(self, tmp_path):
-        runner = NiceRunner(RunnerSetup(n_workers=2, root=tmp_path))
+        options = NiceOptions(niceness=7)
+        runner = NiceRunner(RunnerSetup(n_workers=2, options=options, root=tmp_path))
         yield runner
         runner.close()
 
-
-class TestPriority(RunnerContract):
-    """The contract holds with options, and the options do something."""
-
-    parallel = 1
-
-    @pytest.fixture
-    def runner(self, tmp_path):
-        options = NiceOptions(niceness=7, pin=bool(CPUS))
-        runner = NiceRunner(RunnerSetup(n_workers=1, options=options, root=tmp_path))
-        yield runner
-        runner.close()
-
-    @needs_affinity
-    def test_a_run_and_its_children_have_priority_and_cpu(self, run, make_job):
+    def test_a_run_and_its_children_have_the_priority(self, run, make_job):
         here = os.getpriority(os.PRIO_PROCESS, 0)
-        job = make_job(f"'{sys.executable}' -c '{SHOW}'; sh -c \"'{sys.executable}' -c '{SHOW}'\"")
+        code = "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
+        job = make_job(f"'{sys.executable}' -c '{code}'; sh -c \"'{sys.executable}' -c '{code}'\"")
 
         run(job)
 
-        lines = Path(job.stdout).read_text().splitlines()
-        assert lines == [f"{min(19, here + 7)} {CPUS[0]}"] * 2
+        assert Path(job.stdout).read_text().split() == [str(min(19, here + 7))] * 2
 
 
 @needs_affinity
 @pytest.mark.skipif(len(CPUS) < 2, reason="there is one CPU")
 def test_each_worker_has_a_cpu_of_its_own(soops_project):
-    soops_project.write("show.py", SHOW)
+    soops_project.write("show.py", "import os; print(*sorted(os.sched_getaffinity(0)))")
     soops_project.write(
         "study.toml",
         f"""
@@ -72,7 +57,7 @@ def test_each_worker_has_a_cpu_of_its_own(soops_project):
         "soops-run", "--runner", "nice", "-n", "2", "--runner-opt", "pin=yes", "study.toml"
     )
 
-    shown = [path.read_text().split()[1:] for path in soops_project.path.glob("runs/*/stdout.txt")]
+    shown = [path.read_text().split() for path in soops_project.path.glob("runs/*/stdout.txt")]
     assert len(shown) == 6
     assert {tuple(cpus) for cpus in shown} <= {(str(CPUS[0]),), (str(CPUS[1]),)}
 

@@ -34,14 +34,20 @@ def demo(directory: Path, n_workers: int) -> int:
     # A path may hold blanks, and this value is shell text: hence the inner quotes.
     python = f"python='\"{sys.executable}\"'"
     output = "output/study"
-    _step(
-        directory,
-        ["soops-run", "-n", str(n_workers), "--conf", python, "studies.cfg", "monty_hall.py"],
-    )
+    lockstep = "-c=--switch + --seed"
+    study = ["--conf", python, "studies.cfg", "monty_hall.py"]
+    _step(directory, ["soops-run", "-n", str(n_workers), lockstep, *study])
     _step(directory, ["soops-scoop", "-s", "rdir", "-o", output, "monty_hall.py", output])
     _step(
         directory,
-        ["soops-find", "-m", "single", "-q", "num == 10000 and repeat == 20 and seed == 12345", output],
+        [
+            "soops-find",
+            "-m",
+            "single",
+            "-q",
+            "num == 10000 and repeat == 20 and seed == 12345",
+            output,
+        ],
     )
     click.echo("\nThe mean rate of wins:\n")
     click.echo(table(directory / output / "results.h5"))
@@ -102,7 +108,9 @@ def _step(directory: Path, words: list[str]) -> None:
     click.echo(f"$ {shlex.join(words)}")
     command = [sys.executable, "-m", "soops", words[0].removeprefix("soops-"), *words[1:]]
     sys.stdout.flush()
-    code = subprocess.run(command, cwd=directory, check=False).returncode
+    # Figures go to files only: a window would wait for somebody to close it.
+    env = {**os.environ, "MPLBACKEND": "Agg"}
+    code = subprocess.run(command, cwd=directory, env=env, check=False).returncode
     if code:
         raise SoopsError(
             f"{words[0]} ended with exit code {code}", hint=f"see what it said, in {directory}"

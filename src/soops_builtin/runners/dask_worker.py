@@ -134,7 +134,9 @@ def _worker(topic: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], 
     key = worker.get_current_task()
 
     def is_wanted() -> bool:
-        # A task is cancelled when its driver has gone; its thread is not told.
+        # A task is cancelled when its driver has gone; its thread is told of nothing.
+        if worker.status.name in ("closing", "closed", "failed"):
+            return False
         task = worker.state.tasks.get(key)
         return task is not None and task.state not in ("cancelled", "released")
 

@@ -276,6 +276,8 @@ def _distinct(axes: Sequence[Axis], unhashed: Iterable[str]) -> tuple[list[Axis]
     ignored = set(unhashed)
     out, warnings = [], []
     for axis in axes:
+        if not axis.rows:
+            warnings.append(f"{' + '.join(axis.keys)} has no values: there are no parameter sets")
         rows: dict[str, tuple[Any, ...]] = {}
         texts: dict[str, str] = {}
         for row in axis.rows:
