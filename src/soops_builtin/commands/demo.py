@@ -30,6 +30,9 @@ def demo(directory: Path, n_workers: int) -> int:
     """
     copy_example(directory)
     click.echo(f"The example is in {directory}; these are the commands:\n")
+    if shutil.which("soops-run") is None:
+        activate = Path(sys.prefix, "bin", "activate")
+        click.echo(f"$ . {shlex.quote(str(activate))}")
     click.echo(f"$ cd {shlex.quote(str(directory))}")
     # A path may hold blanks, and this value is shell text: hence the inner quotes.
     python = f"python='\"{sys.executable}\"'"
@@ -38,17 +41,8 @@ def demo(directory: Path, n_workers: int) -> int:
     study = ["--conf", python, "studies.cfg", "monty_hall.py"]
     _step(directory, ["soops-run", "-n", str(n_workers), lockstep, *study])
     _step(directory, ["soops-scoop", "-s", "rdir", "-o", output, "monty_hall.py", output])
-    _step(
-        directory,
-        [
-            "soops-find",
-            "-m",
-            "single",
-            "-q",
-            "num == 10000 and repeat == 20 and seed == 12345",
-            output,
-        ],
-    )
+    query = "num == 10000 and repeat == 20 and seed == 12345"
+    _step(directory, ["soops-find", "-m", "single", "-q", query, output])
     click.echo("\nThe mean rate of wins:\n")
     click.echo(table(directory / output / "results.h5"))
     click.echo("\nMade:")

@@ -315,7 +315,7 @@ def provenance() -> dict[str, Any]:
 
     from soops._version import __version__
 
-    facts = {
+    facts: dict[str, Any] = {
         "soops": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
