@@ -270,3 +270,14 @@ def test_bad_input_is_three_lines_and_writes_nothing(project, words, code, said)
     assert "Traceback" not in done.stderr
     after = [path for path in sorted(project.path.rglob("*")) if "__pycache__" not in path.parts]
     assert after == before
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nowhere"])
+def test_an_output_directory_that_cannot_be_written_is_named_first(project, place):
+    (project.path / "file").touch()
+    before = sorted(project.path.rglob("*"))
+    done = project.soops("run", "-o", place, STUDY, "mod.py", check=3)
+    assert repr(place) in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+    after = [path for path in sorted(project.path.rglob("*")) if "__pycache__" not in path.parts]
+    assert after == before

@@ -423,6 +423,20 @@ def test_after_sixty_times_sigkill_to_the_driver(place, start_driver):
         kill_the_driver_at_random(place, start_driver, rng)
 
 
+def test_a_chain_of_forks_without_a_pause(place, slot):
+    """Faster than anyone can look, but in one group, which is killed as one."""
+    code = (
+        "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "first = os.fork()\nif first: sys.exit(0)\nwhile True:\n    if os.fork(): os._exit(0)"
+    )
+
+    outcome = slot.run(place.job(command=(sys.executable, "-S", "-c", code, place.marker)))
+
+    assert not place.survivors()
+    assert outcome.state is State.DONE
+    assert "left behind" in outcome.message
+
+
 def test_a_chain_of_forks_that_changes_its_session_each_time(place, slot):
     script = place.folder / "chain.py"
     script.write_text(

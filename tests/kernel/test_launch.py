@@ -315,6 +315,15 @@ def test_a_program_that_ends_well_on_sigterm_has_timed_out_still(run, tmp_path):
 
 
 @linux
+def test_a_stopped_program_can_end_well_too(run, tmp_path):
+    code = "trap 'echo saved > saved; exit 0' TERM; kill -STOP $$; while :; do sleep 0.01; done"
+
+    assert run(code, timeout=0.3, grace=30.0).state is State.TIMEOUT
+
+    assert (tmp_path / "saved").read_text() == "saved\n"
+
+
+@linux
 def test_memory_is_that_of_the_program_not_of_the_slot(run):
     assert run(("true",)).usage.max_rss is None
 
@@ -484,6 +493,24 @@ def test_killing_gives_up_on_what_cannot_be_killed(monkeypatch):
 
     assert everything_went is False
     assert process.wait() == -signal.SIGKILL
+
+
+@linux
+def test_a_group_is_killed_as_one(monkeypatch):
+    """So that nothing outruns it that was born after the look."""
+    process = subprocess.Popen(
+        ["sh", "-c", "sleep 1000 & echo $!; wait"], start_new_session=True, stdout=subprocess.PIPE
+    )
+    child = int(process.stdout.readline())
+    process.stdout.close()
+    seen = {process.pid: processes.descendants(os.getpid())[process.pid]}
+    monkeypatch.setattr(processes, "descendants", lambda root: seen)
+    monkeypatch.setattr(processes, "KILL_LIMIT", 5.0)
+
+    def alive() -> bool:
+        return process.poll() is None or child in processes.processes()
+
+    assert processes.kill_descendants(os.getpid(), alive, time.sleep) is True
 
 
 @linux

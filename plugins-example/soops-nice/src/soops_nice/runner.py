@@ -97,9 +97,13 @@ class NiceRunner:
 
     def poll(self, timeout: float) -> Sequence[Update]:
         """Return what changed, after at most ``timeout`` seconds."""
+        if self._updates:
+            timeout = 0.0
         for slot in self._busy.values():
-            slot.flush()
-        for slot in self._watch.wait(0.0 if self._updates else timeout):
+            if slot.unsent:  # a command longer than a pipe holds
+                slot.flush()
+                timeout = min(timeout, 0.01)
+        for slot in self._watch.wait(timeout):
             fd = slot.fileno()
             for update in slot.receive():
                 if update.outcome is not None:

@@ -9,6 +9,7 @@ absent, and what was under way is known. Used by ``soops.study``.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import os
 import time
@@ -21,6 +22,7 @@ from typing import Any
 from soops.kernel.errors import StudyError
 from soops.kernel.runs import machine
 from soops.kernel.runs.directories import decoded
+from soops.kernel.runs.disk import DiskError
 from soops.kernel.runs.index import Index, IndexRow, record_row
 from soops.kernel.runs.journal import Entry, Journal, read_under_way
 from soops.kernel.runs.lock import Lock
@@ -73,6 +75,7 @@ class Ledger:
         self._provenance: dict[str, Any] = {}
 
     def __enter__(self) -> Ledger:
+        _require_writable(self.prepared.run.output_dir)
         with ExitStack() as stack:
             stack.enter_context(Lock(self.root, break_lock=self.options.break_lock))
             self.journal = stack.enter_context(Journal(self.root, durable=self.options.durable))
@@ -339,6 +342,16 @@ def _git(*words: str) -> str:
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _require_writable(directory: Path) -> None:
+    """Make the directory for the files of the study as a whole, before anything else."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as exc:
+        raise DiskError(str(directory), exc) from exc
 
 
 def _require_root(root: Path) -> None:
