@@ -317,6 +317,7 @@ def to_frame(found: Sequence[FoundRun]) -> Any:
     keys = dict.fromkeys(key for run in found for key in run.parameters)
     names = short_names(keys)
     record = record_names(keys)
+    del record["pkey"]  # the index
     rows = []
     for run in found:
         file = run._parameters_file()

@@ -240,7 +240,7 @@ def _select_by_pandas(
     """Let pandas try what our language has no words for; if it cannot, ours was right."""
     if engine not in ("python", "numexpr"):
         raise UsageError(f"unknown engine {engine!r}", hint="known: python, numexpr")
-    frame = to_frame(runs).reset_index()
+    frame = to_frame(runs).reset_index(drop=True)
     try:
         hits = frame.query(query, engine=engine).index
         return [runs[int(position)] for position in hits]
