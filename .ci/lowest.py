@@ -2,7 +2,8 @@
 
 Usage: python .ci/lowest.py [FILE]      (without FILE: standard output)
 
-The list is a constraints file for pip, so nothing but the direct dependencies is pinned.
+The list is a constraints file for pip. Besides the direct dependencies only what these old
+releases cannot do with is held back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 #: The extras whose lower bounds are promised to users; ``dev`` holds tools only.
 EXTRAS = ("parquet", "yaml", "shell", "test")
+#: Old releases of matplotlib warn of every name that pyparsing 3.3 deprecates.
+HELD_BACK = ["pyparsing<3.3"]
 REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*>=\s*(?P<version>[0-9][0-9A-Za-z.]*)\s*(?P<marker>;.*)?"
 )
@@ -45,7 +48,7 @@ def main() -> None:
     """Read pyproject.toml beside this folder and write the pins."""
     root = Path(__file__).resolve().parent.parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    text = "\n".join(lowest(project)) + "\n"
+    text = "\n".join([*lowest(project), *HELD_BACK]) + "\n"
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(text, encoding="utf-8")
     else:

@@ -260,10 +260,10 @@ def is_in_store(filename: Any, keys: Iterable[str] | str) -> bool:
     keys : iterable of str, or str
         With or without the leading slash.
     """
-    import pandas as pd
+    from soops.hdf5_guard import open_store
 
     wanted = [keys] if isinstance(keys, str) else list(keys)
-    with pd.HDFStore(os.fspath(filename), mode="r") as store:
+    with open_store(filename, "r") as store:
         return all(key in store for key in wanted)
 
 
@@ -279,23 +279,26 @@ def put_to_store(filename: Any, key: str, val: Any) -> None:
     val : pandas.DataFrame or pandas.Series
         The table.
     """
-    import pandas as pd
+    from soops.hdf5_guard import open_store
 
-    with pd.HDFStore(os.fspath(filename), mode="a") as store:
+    with open_store(filename, "a") as store:
         store[key] = val
 
 
 def get_from_store(filename: Any, key: str, default: Any = None) -> Any:
     """Return a table of an HDF5 store, or ``default`` without the file or the key.
 
-    As with :func:`pandas.read_hdf`, cells that are objects are unpickled: read only files
-    that you trust.
+    Raises
+    ------
+    soops.api.StudyError
+        When it holds pickles of more than plain values: :func:`pandas.read_hdf` reads
+        these, which may run any code that is in the file.
     """
-    import pandas as pd
+    from soops.hdf5_guard import open_store
 
     if not os.path.exists(filename):
         return default
-    with pd.HDFStore(os.fspath(filename), mode="r") as store:
+    with open_store(filename, "r") as store:
         return store.get(key) if key in store else default
 
 
@@ -307,10 +310,9 @@ def delete_from_store(filename: Any, key: str) -> None:
     KeyError
         When it is not there.
     """
-    import pandas as pd
+    from soops.hdf5_guard import open_store
 
-    opened: Any = pd.HDFStore(os.fspath(filename), mode="r+")
-    with opened as store:
+    with open_store(filename, "r+") as store:
         store.remove(key)
 
 
@@ -323,13 +325,16 @@ def repack_store(filename: Any) -> None:
 
     import tables
 
+    from soops.hdf5_guard import safe_reading
+
     path = os.path.abspath(os.fspath(filename))
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no store {path}")
     handle, temporary = tempfile.mkstemp(".h5", ".repack-", os.path.dirname(path))
     os.close(handle)
     try:
-        tables.copy_file(path, temporary, overwrite=True)
+        with safe_reading():
+            tables.copy_file(path, temporary, overwrite=True)
         os.chmod(temporary, os.stat(path).st_mode & 0o7777)
         os.replace(temporary, path)
     except BaseException:

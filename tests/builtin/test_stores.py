@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from soops.api import FileRead, PluginError, Scooped, ScoopedRow, StudyError
 from soops.base import Struct
 from soops.kernel.table.frame import build
+from soops.unpickling import loads
 from soops_builtin.stores import csv_store, hdf5, parquet
 from soops_builtin.stores.cells import decode, encode, first_strange
-from soops_builtin.stores.unpickle import loads
 
 NOW = datetime.datetime(2027, 1, 2, 3, 4, 5, 678901)
 STORES = {"results.h5": hdf5, "results.csv": csv_store, "results.parquet": parquet}
@@ -324,7 +324,8 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
 
 
 def test_pandas_reads_the_file(tmp_path: Path) -> None:
-    old = table(MANY)
+    # pandas before 3 reads the column name "nan" as a number.
+    old = table({key: value for key, value in MANY.items() if key != "nan"})
     hdf5.write(old, tmp_path / "r.h5")
     frame = pd.read_hdf(tmp_path / "r.h5", "df")
     assert columns(frame) == columns(old.frame)
@@ -507,7 +508,7 @@ def test_numbers_and_lists_of_numbers_are_columns_of_parquet(tmp_path: Path) -> 
         "w": "list<element: string>",
         "m": "large_string",
         "o": "int64",
-        "time": "timestamp[us]",
+        "time": "timestamp[us]" if int(pd.__version__.split(".")[0]) >= 3 else "timestamp[ns]",
         "rfiles": "list<element: string>",
     }
     assert pd.read_parquet(tmp_path / "r.parquet")["x"].tolist() == [0.5, 0.5]

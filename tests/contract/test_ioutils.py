@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import soops.ioutils as io_
+from soops.api import StudyError
 
 
 @pytest.fixture
@@ -403,3 +404,17 @@ def test_a_store_that_cannot_be_repacked_stays(here):
 
     assert files(here) == ["bad.h5"]
     assert Path("bad.h5").read_bytes() == b"no store"
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.touch, (Path("planted"),))
+
+
+def test_a_store_runs_no_code(here):
+    pd = pytest.importorskip("pandas")
+    with pytest.warns(pd.errors.PerformanceWarning):
+        pd.DataFrame({"a": [Bomb()]}).to_hdf("bad.h5", key="df")
+    with pytest.raises(StudyError, match="more than plain values"):
+        io_.get_from_store("bad.h5", "df")
+    assert not Path("planted").exists()

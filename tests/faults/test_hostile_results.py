@@ -18,11 +18,11 @@ import tables
 
 from soops.api import FileRead, Scooped, ScoopedRow, SoopsError, StudyError
 from soops.kernel.table.frame import build
+from soops.unpickling import Refused, loads
 from soops_builtin.scrapers.arrays import array
 from soops_builtin.scrapers.json_toml import json_file, toml_file, yaml_file
 from soops_builtin.scrapers.options_txt import options_txt
 from soops_builtin.stores import csv_store, hdf5, parquet
-from soops_builtin.stores.unpickle import Refused, loads
 
 COMMAND = "touch canary"
 

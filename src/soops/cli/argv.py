@@ -271,10 +271,10 @@ def _give_back(line: _Pass) -> None:
 
 def _unknown(word: str, table: Table) -> UsageError:
     name = word.partition("=")[0]
-    hint = near_misses(name, table.options)
-    if not hint and table.positionals and "=" in word:
-        hint = "put -- before a study text that begins with dashes"
-    return UsageError(f"no such option: {name}", hint=hint or "--help lists the options")
+    hints = [near_misses(name, table.options) or "--help lists the options"]
+    if table.first and table.positionals and "=" in word:
+        hints.append("a study text that begins with dashes needs a blank in it, or -- before it")
+    return UsageError(f"no such option: {name}", hint="; ".join(hints))
 
 
 def _has_blank(text: str) -> bool:

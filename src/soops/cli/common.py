@@ -110,6 +110,9 @@ def adopt(command: click.Command, name: str) -> click.Command:
                 help="Do without this plugin; may be repeated.",
             )
         )
+    if isinstance(command, click.Group):
+        for inner, subcommand in command.commands.items():
+            adopt(subcommand, inner)
     return command
 
 

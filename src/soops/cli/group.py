@@ -96,12 +96,16 @@ def command(ctx: click.Context, name: str) -> click.Command:
 
 @click.group(
     cls=Soops,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Each command has its own --help. soops-run, soops-scoop, soops-info, soops-find and "
     "soops-jobs are the same commands.",
 )
-def soops() -> None:
+@click.pass_context
+def soops(ctx: click.Context) -> None:
     """Run a program over a parameter space and gather its outputs into one table."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 adopt(soops, "soops")

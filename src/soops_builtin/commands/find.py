@@ -140,13 +140,17 @@ def _show_table(found: Sequence[FoundRun]) -> None:
         for run in found
     ]
     head = ["number", *map(printable, names), "state", "elapsed", "directory"]
-    for line in layout(head, rows, _width()):
+    lines, hidden = layout(head, rows, _width())
+    for line in lines:
         click.echo(line)
     counts: dict[str, int] = {}
     for run in found:
         counts[run.state] = counts.get(run.state, 0) + 1
     words = ", ".join(f"{number} {state}" for state, number in counts.items())
-    click.echo(f"{len(found)} run{'s' * (len(found) != 1)}: {words}", err=True)
+    text = f"{len(found)} run{'s' * (len(found) != 1)}: {words}"
+    if hidden:
+        text += f"; not shown for want of room: {', '.join(hidden)}"
+    click.echo(text, err=True)
 
 
 def _varying(found: Sequence[FoundRun]) -> list[str]:
@@ -172,11 +176,13 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def layout(head: list[str], rows: list[list[str]], width: int | None) -> list[str]:
-    """Return the lines of a table; what does not fit goes, least useful first.
+def layout(
+    head: list[str], rows: list[list[str]], width: int | None
+) -> tuple[list[str], list[str]]:
+    """Return the lines of a table, and the columns that are not in it.
 
-    The directory (last) is cut from its left; parameters (after the number, before the
-    state, elapsed and directory) are left out from the last one on.
+    What does not fit goes: the directory (last) is cut from its left; parameters (after the
+    number, before state, elapsed and directory) are left out from the last one on.
     """
     table = [head, *rows]
     sizes = [max(len(row[column]) for row in table) for column in range(len(head))]
@@ -190,7 +196,7 @@ def layout(head: list[str], rows: list[list[str]], width: int | None) -> list[st
         cells = [row[column].ljust(sizes[column]) for column in keep[:-1]]
         last = row[-1] if len(row[-1]) <= room else "…" + row[-1][1 - room :]
         lines.append("  ".join([*cells, last]).rstrip())
-    return lines
+    return lines, [name for column, name in enumerate(head) if column not in keep]
 
 
 def _needs(keep: list[int], sizes: list[int]) -> int:

@@ -23,9 +23,9 @@ import pandas as pd  # noqa: TID253
 import tables  # noqa: TID253
 
 from soops.api import Scooped, Source, StudyError
+from soops.hdf5_guard import safe_reading
 from soops_builtin.stores.atomic import refuse_empty, replacing
 from soops_builtin.stores.cells import first_strange
-from soops_builtin.stores.guard import safe_reading
 
 __all__ = ["read", "user_keys", "write"]
 

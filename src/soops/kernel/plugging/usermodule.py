@@ -15,6 +15,9 @@ from soops.kernel.values import Source
 
 __all__ = ["import_script", "module_name"]
 
+#: Where a module keeps what its file was like when it was imported.
+_STAMP = "__soops_stamp__"
+
 
 def module_name(path: Path) -> str:
     """Return the name that a script gets in ``sys.modules``.
@@ -32,6 +35,9 @@ def module_name(path: Path) -> str:
 def import_script(path: Path) -> ModuleType:
     """Import a script; its directory joins the end of ``sys.path``.
 
+    Its body runs once, and again only when the file has changed since: in a notebook one
+    edits the script and calls again.
+
     Raises
     ------
     StudyError
@@ -40,7 +46,9 @@ def import_script(path: Path) -> ModuleType:
     path = _find(path)
     name = module_name(path)
     old = sys.modules.get(name)
-    if old is not None and _same(getattr(old, "__file__", None), path):
+    stamp = _stamp(path)
+    is_ours = old is not None and _same(getattr(old, "__file__", None), path)
+    if is_ours and vars(old).get(_STAMP, stamp) == stamp:
         return old
     for folder in (str(path.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
@@ -52,6 +60,7 @@ def import_script(path: Path) -> ModuleType:
             hint="give a .py file, or a study file with a [study] table (.toml)",
         )
     module = importlib.util.module_from_spec(spec)
+    vars(module)[_STAMP] = stamp
     sys.modules[name] = module
     # A dry run leaves nothing behind, so no __pycache__ beside the script either.
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -65,6 +74,11 @@ def import_script(path: Path) -> ModuleType:
     finally:
         sys.dont_write_bytecode = writes
     return module
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _find(path: Path) -> Path:

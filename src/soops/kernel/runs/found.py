@@ -157,6 +157,7 @@ class FoundRun:
             for column, name in record_names(self.parameters).items():
                 if column in SHOWN_COLUMNS:
                     value = getattr(self, column)
+                    value = round(value, 3) if isinstance(value, float) else value
                     columns[name] = "" if value is None else str(value)
         return columns
 

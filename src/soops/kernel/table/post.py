@@ -221,9 +221,13 @@ def _key(value: Any) -> Any:
 
 
 def _sorted(values: list[Any]) -> list[Any]:
-    present = [value for value in values if not (isinstance(value, float) and value != value)]
-    missing = [value for value in values if isinstance(value, float) and value != value]
+    present = [value for value in values if not _is_missing(value)]
+    missing = [value for value in values if _is_missing(value)]
     try:
         return [*sorted(present), *missing]
     except (TypeError, ValueError):
         return [*sorted(present, key=str), *missing]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)

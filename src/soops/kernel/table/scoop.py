@@ -35,8 +35,9 @@ RECORD = "soops-run.json"
 RECORD_COLUMNS = ("state", "returncode", "number")
 #: Below so many directories no process is started.
 MIN_PARALLEL = 200
-#: Seconds of work that must be left to make starting processes worth it.
-WORTHWHILE = 2.0
+#: Seconds of work that must be left to make starting processes worth it. Of quick scrapers
+#: two processes save little when the machine is idle, and cost time when it is busy.
+WORTHWHILE = 10.0
 
 Resolve = Callable[[str], Callable[..., Any]]
 Progress = Callable[[int, int], None]

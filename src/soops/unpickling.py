@@ -267,6 +267,7 @@ _ALLOWED: dict[str, Any] = {
     "pandas._libs.tslibs.timestamps._unpickle_timestamp": _Call(_timestamp),
     "pandas._libs.tslibs.timedeltas._timedelta_unpickle": _Call(_timedelta),
     "pandas._libs.tslibs.nattype._nat_unpickle": _Call(_nat),
+    "pandas._libs.tslibs.nattype.__nat_unpickle": _Call(_nat),  # before pandas 3
     "zoneinfo.ZoneInfo._unpickle": _Call(_zone),
     "pandas.NA": math.nan,
     "pandas._libs.missing.NA": math.nan,

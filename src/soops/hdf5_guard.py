@@ -8,16 +8,17 @@ that it uses makes plain values only; what looks like another object is refused,
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import threading
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
-from soops.api import StudyError
-from soops_builtin.stores.unpickle import Refused, loads
+from soops.kernel.errors import StudyError
+from soops.unpickling import Refused, loads
 
-__all__ = ["safe_reading"]
+__all__ = ["open_store", "safe_reading"]
 
 #: One reader at a time: the module attributes are those of the whole process.
 _lock = threading.Lock()
@@ -63,3 +64,29 @@ def safe_reading() -> Iterator[list[str]]:
         finally:
             for module in modules:
                 module.pickle = pickle
+
+
+@contextlib.contextmanager
+def open_store(filename: Any, mode: Literal["a", "r", "r+"]) -> Iterator[Any]:
+    """Open a pandas HDF5 store out of which plain values come, and nothing else.
+
+    Raises
+    ------
+    StudyError
+        When it holds pickles of something else; opening a node is enough to meet them.
+    """
+    import pandas as pd
+
+    trouble: Exception | None = None
+    with safe_reading() as refused:
+        try:
+            store: Any = pd.HDFStore(os.fspath(filename), mode=mode)
+            with store:
+                yield store
+        except Refused as exc:
+            trouble = exc
+    if refused:
+        raise StudyError(
+            f"{os.fspath(filename)!r} holds more than plain values: {refused[0]}",
+            hint="pandas.read_hdf reads it, and runs whatever code is in it",
+        ) from trouble
