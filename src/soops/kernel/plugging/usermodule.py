@@ -47,8 +47,8 @@ def import_script(path: Path) -> ModuleType:
     name = module_name(path)
     old = sys.modules.get(name)
     stamp = _stamp(path)
-    is_ours = old is not None and _same(getattr(old, "__file__", None), path)
-    if is_ours and vars(old).get(_STAMP, stamp) == stamp:
+    same = old is not None and _same(getattr(old, "__file__", None), path)
+    if old is not None and same and vars(old).get(_STAMP, stamp) == stamp:
         return old
     for folder in (str(path.resolve().parent), str(Path.cwd())):
         if folder not in sys.path:
