@@ -77,7 +77,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(project):
 
 def test_the_ways_to_fail_are_told_apart(project):
     study = "output_dir='out/%s', --num=1, --mode=[ok, fail, signal, hang]"
-    records = project.json("run", "-t", "1", "--grace", "0.2", study, "mod.py", check=1)
+    records = project.json("run", "-t", "4", "--grace", "0.2", study, "mod.py", check=1)
     seen = {
         record["directory"]: (
             record["state"],
