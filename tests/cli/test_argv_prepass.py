@@ -63,6 +63,8 @@ INFO = adopt(info, "info")
         (["--where=num > 10"], "where", "num > 10"),
         (["--whe", "num > 10"], "where", "num > 10"),
         (["--no-c"], "capture", False),
+        (["--rerun=failed, timeout"], "rerun", ("failed", "timeout")),
+        (["--accept-exit=0, 3"], "accept_exit", (0, 3)),
         (["-t=-1"], "timeout", -1.0),
         (["-t", "-1"], "timeout", -1.0),
     ],
@@ -87,6 +89,7 @@ def test_an_option_reads_as_argparse_read_it(args: list[str], name: str, value: 
         "--silent=@defined, output_dir='x/%s'",
         "--s=[1, 2], output_dir='x/%s'",
         "-t=[1, 2], output_dir='x/%s'",
+        "--rerun=[1, 2], output_dir : 'x/%s'",
     ],
 )
 def test_a_word_with_a_blank_that_begins_with_dashes_is_the_study(text: str) -> None:

@@ -192,12 +192,15 @@ class Place:
         return found
 
     def kill_survivors(self) -> None:
-        misses = 0
-        while misses < 10:  # a chain of forks can hide from one look
+        misses, limit = 0, time.monotonic() + 20
+        while misses < 10 and time.monotonic() < limit:  # a chain can hide from one look
             found = self.survivors()
             misses = 0 if found else misses + 1
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
+                    group = os.getpgid(pid)
+                    if group != os.getpgid(0):
+                        os.killpg(group, signal.SIGKILL)
                     os.kill(pid, signal.SIGKILL)
 
 
@@ -237,6 +240,9 @@ def start_driver(place: Place) -> Iterator[Callable[[], tuple[subprocess.Popen[s
     yield start
     for driver in started:
         driver.kill()
+    if place.survivors():
+        place.kill_survivors()  # they would keep its output open
+    for driver in started:
         driver.communicate()
 
 

@@ -485,9 +485,12 @@ def test_a_program_is_found_as_a_shell_finds_it(tmp_path, monkeypatch):
         command.find_program("folder", f"{tmp_path}/one")
 
 
+@linux
 def test_killing_gives_up_on_what_cannot_be_killed(monkeypatch):
     monkeypatch.setattr(processes, "KILL_LIMIT", 0.05)
     process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    only = {process.pid: processes.processes()[process.pid]}
+    monkeypatch.setattr(processes, "descendants", lambda root: only)
 
     everything_went = processes.kill_descendants(os.getpid(), lambda: True, time.sleep)
 

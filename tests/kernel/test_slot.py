@@ -450,6 +450,23 @@ def test_a_watch_leaves_the_signals_of_others_alone():
         os.close(sink)
 
 
+def test_a_watch_that_is_closed_in_a_thread_is_succeeded_by_the_next():
+    first: Watch[str] = Watch()
+    thread = threading.Thread(target=first.close)
+    thread.start()
+    thread.join()
+
+    second: Watch[str] = Watch()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert second.wait(60) == []
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        second.close()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
 def test_a_watch_in_a_thread_touches_no_signals():
     failures: list[BaseException] = []
 

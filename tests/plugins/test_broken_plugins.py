@@ -95,6 +95,35 @@ def test_a_clash_is_of_no_account_where_the_kind_is_not_asked_for(site, soops_co
     assert soops_command("plugins", "show", "local").code == 0
 
 
+COMMANDS = """
+    from soops.api import CommandSpec, hookimpl
+
+    @hookimpl
+    def soops_commands():
+        return [
+            CommandSpec(name="odd", target="odd_command:main", summary="looks like a command"),
+            CommandSpec(name="lost", target="module_not_there:main", summary="is not there"),
+        ]
+"""
+
+
+def test_a_command_that_cannot_be_called_is_listed_and_explained(site, soops_command):
+    """The help of soops imports no command; calling one that is none names its plugin."""
+    modules = {"odd_plugin": COMMANDS, "odd_command": "def main(): ..."}
+    site.install("soops-odd", {"soops": {"odd-plugin": "odd_plugin"}}, modules)
+
+    shown = soops_command("--help")
+    assert shown.code == 0
+    assert "looks like a command" in shown.out and "is not there" in shown.out
+
+    odd, lost = soops_command("odd"), soops_command("lost")
+    assert (odd.code, lost.code) == (4, 4)
+    assert "plugin 'odd-plugin' is not a click command" in odd.err
+    assert "of plugin 'odd-plugin' cannot be loaded" in lost.err
+    assert "module_not_there" in lost.err
+    assert "'odd-plugin'" in soops_command("plugins", "check").out
+
+
 def test_plugins_check_finds_what_is_broken(site, soops_command):
     assert soops_command("plugins", "check").code == 0
 

@@ -162,9 +162,13 @@ def _never_fail(stream: TextIO) -> None:
 
 
 class _Line(logging.Formatter):
-    """A message of the log as one line: ``warning: ...``."""
+    """A message of the log: ``warning: ...``, further lines (of a traceback) below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without terminal escapes."""
-        error = SoopsError(record.getMessage())
-        return record.levelname.lower() + error.lines()[0].removeprefix("error")
+        """Return the text, without terminal escapes."""
+        from soops.cli.common import printable
+
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return "\n".join(printable(line) for line in text.splitlines())

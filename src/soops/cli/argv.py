@@ -190,9 +190,8 @@ def _option(word: str, table: Table) -> tuple[Opt, str | None, str] | None:
 def _long(word: str, table: Table) -> tuple[Opt, str | None, str] | None:
     name, equals, text = word.partition("=")
     value = text if equals else None
-    # A study text may begin with a parameter that is called like an option: it is the text
-    # when it holds a blank and the option could not take such a value.
-    maybe_conf = bool(table.first) and _has_blank(text)
+    # A study text may begin with a parameter that is called like an option.
+    maybe_conf = bool(table.first) and _is_like_a_study(text)
     full = name if name in table.options else _abbreviated(name, table, maybe_conf)
     if full is None:
         return None
@@ -224,7 +223,7 @@ def _short(word: str, table: Table) -> tuple[Opt, str | None, str] | None:
         # A bundle of flags; only letters that are options themselves belong to it.
         return (first, rest, word[:2]) if "-" + rest[0] in table.options else None
     value = rest.removeprefix("=")
-    is_conf = bool(table.first) and _has_blank(value) and not first.free
+    is_conf = bool(table.first) and _is_like_a_study(value) and not first.free
     return None if is_conf else (first, value, word[:2])
 
 
@@ -279,6 +278,11 @@ def _unknown(word: str, table: Table) -> UsageError:
 
 def _has_blank(text: str) -> bool:
     return any(char.isspace() for char in text.strip())
+
+
+def _is_like_a_study(text: str) -> bool:
+    """Tell whether a study may end so: a blank, and the output directory as a further pair."""
+    return _has_blank(text) and ("=" in text or ":" in text)
 
 
 def _is_number(word: str) -> bool:

@@ -5,7 +5,7 @@ Only ``soops.cli`` imports it.
 
 from __future__ import annotations
 
-import json
+import copy
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,7 +16,6 @@ import click
 
 from soops._version import __version__
 from soops.cli import argv
-from soops.kernel.app import App
 from soops.kernel.errors import UsageError, near_misses
 
 __all__ = [
@@ -32,9 +31,10 @@ __all__ = [
     "current_app",
     "mute_stdout",
     "printable",
-    "version_option",
     "words_for",
 ]
+
+HELP = ["-h", "--help"]
 
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
@@ -65,6 +65,8 @@ class Session:
         UsageError
             When a plugin to be disabled is not there.
         """
+        from soops.kernel.app import App
+
         app = App.create(self.disabled)
         found = [*app.loaded.found, *app.loaded.lone]
         names = {item.name for item in found} | {item.distribution for item in found}
@@ -79,10 +81,12 @@ class Session:
 
 def current_app(ctx: click.Context) -> App:
     """Return the plugins of the running command."""
-    app = ctx.find_object(App)
-    if app is None:
-        app = (ctx.find_object(Session) or Session()).app
-    return app
+    session = ctx.find_object(Session)
+    if session is not None:
+        return session.app
+    from soops.kernel.app import App
+
+    return ctx.find_object(App) or Session().app
 
 
 def command_line(ctx: click.Context) -> tuple[str, ...]:
@@ -90,18 +94,27 @@ def command_line(ctx: click.Context) -> tuple[str, ...]:
     return (ctx.find_object(Session) or Session()).command_line
 
 
-def version_option(command: click.Command) -> None:
-    """Give a command ``--version``."""
-    click.version_option(__version__, prog_name="soops")(command)
+def adopt(command: click.Command, name: str, *, version: bool = False) -> click.Command:
+    """Return a command with what all commands have: ``-h`` and ``--disable-plugin``.
 
+    The command that is given, which may be a plugin's, is left as it is.
 
-def adopt(command: click.Command, name: str) -> click.Command:
-    """Give a command what all commands have: ``-h`` and ``--disable-plugin``."""
-    command.name = name
-    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
-    forms = [form for param in command.params for form in param.opts]
+    Parameters
+    ----------
+    command : click.Command
+        Any command, or a group, whose commands get the same.
+    name : str
+        What it is called here.
+    version : bool
+        Whether ``--version`` is added.
+    """
+    adopted = copy.copy(command)
+    adopted.name = name
+    adopted.context_settings = {"help_option_names": HELP, **command.context_settings}
+    adopted.params = list(command.params)
+    forms = {form for param in command.params for form in param.opts}
     if "--disable-plugin" not in forms:
-        command.params.append(
+        adopted.params.append(
             click.Option(
                 ["--disable-plugin"],
                 multiple=True,
@@ -110,10 +123,12 @@ def adopt(command: click.Command, name: str) -> click.Command:
                 help="Do without this plugin; may be repeated.",
             )
         )
-    if isinstance(command, click.Group):
-        for inner, subcommand in command.commands.items():
-            adopt(subcommand, inner)
-    return command
+    if version and "--version" not in forms:
+        click.version_option(__version__, prog_name="soops")(adopted)
+    if isinstance(adopted, click.Group):
+        inner = adopted.commands.items()
+        adopted.commands = {word: adopt(subcommand, word) for word, subcommand in inner}
+    return adopted
 
 
 def words_for(command: click.Command, args: list[str]) -> list[str]:
@@ -165,6 +180,8 @@ class SectionedCommand(click.Command):
 
 
 if TYPE_CHECKING:
+    from soops.kernel.app import App
+
     _Texts = click.ParamType[tuple[str, ...]]
     _Numbers = click.ParamType[tuple[int, ...]]
     _Pair = click.ParamType[tuple[str, str]]
@@ -234,6 +251,8 @@ class JsonLines:
 
     def __call__(self, obj: Mapping[str, Any]) -> None:
         """Print one object at once."""
+        import json
+
         if self.closed:
             return
         try:

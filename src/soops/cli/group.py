@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from soops.cli import argv
-from soops.cli.common import Session, adopt, current_app, version_option, words_for
+from soops.cli.common import Session, adopt, current_app, words_for
 from soops.kernel.errors import SoopsError, UsageError, unknown_name
 
 __all__ = ["Soops", "command", "invoke"]
@@ -97,19 +97,17 @@ def command(ctx: click.Context, name: str) -> click.Command:
 @click.group(
     cls=Soops,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Each command has its own --help. soops-run, soops-scoop, soops-info, soops-find and "
     "soops-jobs are the same commands.",
 )
 @click.pass_context
-def soops(ctx: click.Context) -> None:
+def _soops(ctx: click.Context) -> None:
     """Run a program over a parameter space and gather its outputs into one table."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-adopt(soops, "soops")
-version_option(soops)
+soops = adopt(_soops, "soops", version=True)
 
 
 def invoke(program: str, args: list[str]) -> int:
@@ -126,8 +124,8 @@ def invoke(program: str, args: list[str]) -> int:
     root = click.Context(soops, info_name="soops", obj=session)
     target: click.Command = soops
     if program != "soops":
-        target = command(root, program.removeprefix("soops-"))
-        version_option(target)
+        name = program.removeprefix("soops-")
+        target = adopt(command(root, name), name, version=True)
     code = _complete(target, program, root.obj)
     if code is not None:
         return code

@@ -28,8 +28,8 @@ Examples:
 
 @click.group(
     invoke_without_command=True,
+    subcommand_metavar="[COMMAND]",
     epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each plugin.")
 @click.pass_context
@@ -77,8 +77,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> int:
 
 
 @plugins.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each problem.")
 @click.pass_context
-def check(ctx: click.Context) -> int:
+def check(ctx: click.Context, as_json: bool) -> int:
     """Import everything that plugins give; exit with 4 when something is broken or clashes."""
     app = current_app(ctx)
     problems = [
@@ -96,8 +97,12 @@ def check(ctx: click.Context) -> int:
         for spec in registry:
             checked += 1
             problems.extend(_trouble(registry, spec))
+    lines = JsonLines()
     for problem in problems:
-        click.echo(SoopsError(problem).lines()[0])
+        if as_json:
+            lines({"problem": problem})
+        else:
+            click.echo(SoopsError(problem).lines()[0])
     many = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
     click.echo(f"{checked} names checked, {many}", err=True)
     return int(ExitCode.PLUGIN if problems else ExitCode.OK)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +20,7 @@ from soops.cli.common import (
     printable,
 )
 from soops.kernel.errors import ExitCode
-from soops.kernel.plugging.hookspecs import hookimpl
-from soops.kernel.values import Decision, PlannedRun, RunRecord, StudyRun, Summary
+from soops.kernel.values import Decision, PlannedRun, Summary
 
 __all__ = ["run"]
 
@@ -77,7 +75,7 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     metavar="[0|1|2]",
     default=1,
     show_default=True,
-    help="0: run nothing, 1: what is not finished, 2: everything.",
+    help="What to run: 0 nothing, 1 what is not finished, 2 everything.",
 )
 @which(
     "--rerun",
@@ -202,7 +200,9 @@ def run(
         _show_plan(planned, explain=explain, as_json=as_json, silent=options["silent"])
         return int(ExitCode.OK)
     if as_json:
-        app.add(_RecordPrinter(), "soops run --json")
+        from soops.cli.records import RecordPrinter
+
+        app.add(RecordPrinter(), "soops run --json")
     summary = study.run(conf, run_mod, app=app, progress=not options["silent"], **options)
     if options["shell"]:
         from soops.base import shell
@@ -215,27 +215,6 @@ def _code(summary: Summary) -> int:
     if summary.interrupted:
         return int(ExitCode.INTERRUPTED)
     return int(ExitCode.OK if summary.ok else ExitCode.RUNS_FAILED)
-
-
-class _RecordPrinter:
-    """A listener: one JSON object for each run that ended."""
-
-    def __init__(self) -> None:
-        self.lines = JsonLines()
-
-    @hookimpl
-    def soops_run_ended(self, study: StudyRun, record: RunRecord) -> None:
-        """Print it."""
-        from soops.kernel.runs.found import json_record
-        from soops.kernel.runs.rundir import RunTemplate
-
-        template = RunTemplate(study.template)
-        named = template.parse(record.directory)
-        if named is not None:
-            directory = template.directory(*named)
-        else:
-            directory = str(template.root / record.directory)
-        self.lines(json_record(record, directory))
 
 
 def _show_plan(
@@ -267,6 +246,8 @@ def _show_plan(
 
 def command_text(command: str | tuple[str, ...]) -> str:
     """Return a command as it would be typed."""
+    import shlex
+
     return command if isinstance(command, str) else shlex.join(command)
 
 

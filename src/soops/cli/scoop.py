@@ -71,7 +71,9 @@ directory wrong, 4 plugin, 130 interrupted.
 )
 @results("--no-csv", is_flag=True, help="Write no results.csv.")
 @results("-r", "--reuse", is_flag=True, help="Use the stored table; read no run directories.")
-@results("-u", "--update", is_flag=True, help="Use the stored table and add new directories to it.")
+@results(
+    "-u", "--update", is_flag=True, help="Use the stored table and read what is new or changed."
+)
 @results("--write", is_flag=True, help="Write the table also when it was loaded with -r.")
 @results("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
 @results("--shell", is_flag=True, help="Open a Python shell afterwards, with the table as df.")

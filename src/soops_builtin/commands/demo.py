@@ -21,7 +21,15 @@ EXAMPLE = "monty_hall"
 
 @click.command()
 @click.argument("directory", default="soops-demo", type=click.Path(path_type=Path))
-@click.option("-n", "--n-workers", type=int, default=os.cpu_count() or 2, show_default="CPUs")
+@click.option(
+    "-n",
+    "--n-workers",
+    type=int,
+    metavar="N",
+    default=os.cpu_count() or 2,
+    show_default="processors",
+    help="Runs at once.",
+)
 def demo(directory: Path, n_workers: int) -> int:
     """Run an example study in DIRECTORY: 48 simulations, one table, one plot.
 

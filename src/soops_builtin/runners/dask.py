@@ -91,10 +91,10 @@ class DaskRunner:
     """
 
     def __init__(self, setup: RunnerSetup) -> None:
-        self._watch: Watch[None] = Watch()
         options = setup.options if setup.options is not None else DaskOptions()
         self._connection: Connection = connect(setup, options)
         self._client = self._connection.client
+        self._watch: Watch[None] = Watch()
         self._name = f"soops-{uuid.uuid4().hex[:12]}"
         self._topic = f"{self._name}-outcomes"
         self._sent = 0

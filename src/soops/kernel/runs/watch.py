@@ -16,6 +16,9 @@ __all__ = ["Watch"]
 
 T = TypeVar("T")
 
+#: Pipes of watches that were closed outside of the main thread, which alone can let go of them.
+_abandoned: dict[int, int] = {}
+
 
 class Watch(Generic[T]):
     """A set of fds that can be waited for, a bell that any thread can ring, and signals.
@@ -34,9 +37,13 @@ class Watch(Generic[T]):
         woken = False
         if threading.current_thread() is threading.main_thread():
             before = signal.set_wakeup_fd(self._rope, warn_on_full_buffer=False)
-            woken = before == -1
+            abandoned = _abandoned.pop(before, None)
+            woken = before == -1 or abandoned is not None
             if not woken:
                 signal.set_wakeup_fd(before)
+            elif abandoned is not None:
+                os.close(abandoned)
+                os.close(before)
         self.close = weakref.finalize(self, _close, self._bell, self._rope, woken, os.getpid())
 
     def add(self, fd: int, what: T) -> None:
@@ -68,7 +75,11 @@ class Watch(Generic[T]):
 
 
 def _close(bell: int, rope: int, woken: bool, pid: int) -> None:
-    if woken and pid == os.getpid() and threading.current_thread() is threading.main_thread():
+    if woken and pid == os.getpid():
+        if threading.current_thread() is not threading.main_thread():
+            # Signals go on to be noted there: its number must not become another file's.
+            _abandoned[rope] = bell
+            return
         before = signal.set_wakeup_fd(-1)
         if before not in (rope, -1):
             signal.set_wakeup_fd(before)
