@@ -58,6 +58,15 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("soops.kernel.runs.launch", ("soops.kernel.runs.launch",)),
     (
+        "soops.kernel.records",
+        (
+            "soops.kernel.values",
+            "soops.kernel.errors",
+            "soops.kernel.study",
+            "soops.kernel.records",
+        ),
+    ),
+    (
         "soops.kernel.runs",
         (
             "soops.kernel.values",
@@ -65,6 +74,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "soops.kernel.plugging",
             "soops.kernel.app",
             "soops.kernel.study",
+            "soops.kernel.records",
             "soops.kernel.runs",
             "soops.base",
         ),
@@ -77,8 +87,8 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "soops.kernel.plugging",
             "soops.kernel.app",
             "soops.kernel.study",
-            "soops.kernel.runs.record",
-            "soops.kernel.runs.index",
+            "soops.kernel.records.record",
+            "soops.kernel.records.index",
             "soops.kernel.table",
             "soops.base",
         ),

@@ -356,8 +356,8 @@ def test_sentence_8_only_the_driver_writes_records_journal_and_index():
         if any(word in path.read_text(encoding="utf-8") for word in writers)
     }
     assert using <= {
-        "kernel/runs/record.py",
-        "kernel/runs/journal.py",
+        "kernel/records/record.py",
+        "kernel/records/journal.py",
         "kernel/runs/ledger.py",
         "kernel/runs/rebuild.py",
     }

@@ -131,6 +131,6 @@ def read_record(directory: str | os.PathLike[str]) -> RunRecord | None:
     StudyError
         Naming the file when it is damaged or cannot be read.
     """
-    from soops.kernel.runs import record  # JSON and hashing are for those who read one
+    from soops.kernel.records import record  # JSON and hashing are for those who read one
 
     return record.read_record(directory)

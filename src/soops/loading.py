@@ -126,7 +126,7 @@ def load_soops_parameters(filename: Any, orient: str = "list", rdata: Any = None
     """
     import csv
 
-    from soops.kernel.runs.record import read_record
+    from soops.kernel.records.record import read_record
     from soops.literals import read_value
 
     path = Path(filename)

@@ -24,9 +24,9 @@ from soops.kernel.runs.options import RunOptions
 from soops.kernel.values import PlannedRun, RunRecord, Scooped, Source, Summary, UserModule
 
 if TYPE_CHECKING:
-    from soops.kernel.runs.found import FoundRun as FoundRun
+    from soops.kernel.records.found import FoundRun as FoundRun
+    from soops.kernel.records.status import StudyStatus as StudyStatus
     from soops.kernel.runs.prepare import Prepared
-    from soops.kernel.runs.status import StudyStatus as StudyStatus
 
 __all__ = [
     "check_index",
@@ -308,22 +308,22 @@ def find(
     engine : str
         For queries that only pandas understands: ``"python"`` or ``"numexpr"``.
     """
-    from soops.kernel.runs.query import find_runs
+    from soops.kernel.records.query import find_runs
 
     return find_runs([os.fspath(item) for item in roots], query, tuple(states), engine)
 
 
 def to_frame(found: Sequence[FoundRun]) -> Any:
     """Return runs that :func:`find` gave as a pandas DataFrame, one row each."""
-    from soops.kernel.runs.found import to_frame as make
+    from soops.kernel.records.found import to_frame as make
 
     return make(found)
 
 
 def jobs(roots: Sequence[PathLike] = ()) -> list[StudyStatus]:
     """Return how studies stand: those of ``roots``, or all that drivers registered."""
-    from soops.kernel.runs.query import status_of
-    from soops.kernel.runs.roots import known_roots
+    from soops.kernel.records.query import status_of
+    from soops.kernel.records.roots import known_roots
 
     places = [Path(item) for item in roots] or list(known_roots())
     return [status_of(place) for place in places]

@@ -131,7 +131,10 @@ class TestDaskThreads(RunnerContract):
         assert ".soops-attempt-1" in Path(job.stdout).read_text()
         assert not list(Path(job.directory).glob(".soops*"))
 
-    def test_short_jobs_come_in_batches_and_long_ones_hold_up_none(self, runner, make_job):
+    def test_short_jobs_come_in_batches_and_long_ones_hold_up_none(
+        self, runner, make_job, monkeypatch
+    ):
+        monkeypatch.setattr("soops_builtin.runners.dask.TASK_SECONDS", 100.0)
         for _ in range(12):
             tokens = runner.submit([make_job("true") for _ in range(runner.capacity())])
             self.collect(runner, list(tokens))

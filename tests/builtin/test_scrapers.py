@@ -14,7 +14,7 @@ import pytest
 
 from soops.api import PluginError, RunRecord, State
 from soops.ioutils import save_options
-from soops.kernel.runs.record import write_record
+from soops.kernel.records.record import write_record
 from soops.testing import ScraperContract
 from soops_builtin.scrapers.arrays import array
 from soops_builtin.scrapers.csv_table import csv_table

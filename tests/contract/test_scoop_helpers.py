@@ -114,7 +114,7 @@ def test_load_soops_parameters_of_an_old_study(here):
 
 
 def test_load_soops_parameters_has_the_types_of_the_record(here):
-    from soops.kernel.runs.record import write_record
+    from soops.kernel.records.record import write_record
     from soops.kernel.values import RunRecord, State
 
     values = {"--a": 1, "--b": "1", "--c": 1.0, "--d": None, "--e": (1, "x"), "--f": "None"}

@@ -26,7 +26,7 @@ from soops.api import (
     State,
     StudyError,
 )
-from soops.kernel.runs.record import write_record
+from soops.kernel.records.record import write_record
 from soops.kernel.table.frame import build, column, filter_rows, sort_rows
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
 from soops.kernel.table.update import merge, parameter_keys_of, plan_update

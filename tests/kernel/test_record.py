@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs import disk, record
-from soops.kernel.runs.disk import DamagedFileError, DiskError
-from soops.kernel.runs.record import (
+from soops.kernel.records import disk, record
+from soops.kernel.records.disk import DamagedFileError, DiskError
+from soops.kernel.records.record import (
     last_attempt,
     read_record,
     record_from_dict,

@@ -23,7 +23,7 @@ from soops.api import (
     hookimpl,
 )
 from soops.kernel.plugging.usermodule import import_script
-from soops.kernel.runs.record import write_record
+from soops.kernel.records.record import write_record
 from soops.kernel.table import scoop, workers
 from soops.kernel.table.scoop import find_run_directories, scoop_directory, scoop_rows
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from soops.cli.common import JsonLines
 from soops.kernel.plugging.hookspecs import hookimpl
-from soops.kernel.runs.found import json_record
-from soops.kernel.runs.rundir import RunTemplate
+from soops.kernel.records.found import json_record
+from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.values import RunRecord, StudyRun
 
 __all__ = ["RecordPrinter"]

@@ -221,7 +221,7 @@ def _show_plan(
     planned: Iterator[PlannedRun], *, explain: bool, as_json: bool, silent: bool
 ) -> None:
     """Print a plan set by set; it is never held as a whole."""
-    from soops.kernel.runs.found import json_planned
+    from soops.kernel.records.found import json_planned
 
     lines = JsonLines()
     total = to_run = 0

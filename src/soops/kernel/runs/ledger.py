@@ -20,18 +20,18 @@ from types import TracebackType
 from typing import Any
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs import machine
-from soops.kernel.runs.directories import decoded
-from soops.kernel.runs.disk import DiskError
-from soops.kernel.runs.index import Index, IndexRow, record_row
-from soops.kernel.runs.journal import Entry, Journal, read_under_way
-from soops.kernel.runs.lock import Lock
+from soops.kernel.records import machine
+from soops.kernel.records.directories import decoded
+from soops.kernel.records.disk import DiskError
+from soops.kernel.records.index import Index, IndexRow, record_row
+from soops.kernel.records.journal import Entry, Journal, read_under_way
+from soops.kernel.records.lock import Lock
+from soops.kernel.records.record import set_aside, write_record
+from soops.kernel.records.roots import StudyFile, register_root, write_study_file
+from soops.kernel.records.rundir import RunDirWriter, mark_finished
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.plan import KnownRuns
 from soops.kernel.runs.prepare import Prepared
-from soops.kernel.runs.record import set_aside, write_record
-from soops.kernel.runs.roots import StudyFile, register_root, write_study_file
-from soops.kernel.runs.rundir import RunDirWriter, mark_finished
 from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, StudyRun, Update
 
 __all__ = ["Ledger", "check", "known_runs", "rebuild"]

@@ -16,10 +16,10 @@ from soops.kernel.app import App
 from soops.kernel.errors import PluginError, StudyError, near_misses, unknown_name
 from soops.kernel.plugging.interfaces import Check
 from soops.kernel.plugging.usermodule import import_script
+from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.runs.command import CommandTemplate, fields_of
 from soops.kernel.runs.generate import Compute, computing, generate
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.rundir import RunTemplate
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import Expression, compile_expression
 from soops.kernel.study.identity import identity

@@ -291,7 +291,7 @@ def _read_record(directory: str, own: dict[str, Any], errors: dict[str, str]) ->
     mtime = mtime_of(path)
     if math.isnan(mtime):
         return None
-    from soops.kernel.runs.record import load_record
+    from soops.kernel.records.record import load_record
 
     try:
         record = load_record(directory) or {}

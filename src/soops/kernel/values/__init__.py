@@ -1,7 +1,7 @@
 """The values that travel through soops: frozen, small, with no behaviour of their own.
 
 Anyone may import from here; nothing of soops and nothing heavy is imported. The three
-modules are the three rooms of the kernel: a text becomes a study and parameter sets,
+modules are the parts of the story: a text becomes a study and parameter sets,
 these become planned runs, jobs, outcomes and records, these rows and a table.
 """
 

@@ -1,4 +1,4 @@
-"""Values of the second room: what is to be run, how it ended, what is recorded."""
+"""Values of the middle: what is to be run, how it ended, what is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of the first room: what a text and a module say, and the sets made from it."""
+"""Values of the beginning: what a text and a module say, and the sets made from it."""
 
 from __future__ import annotations
 

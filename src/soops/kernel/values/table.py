@@ -1,4 +1,4 @@
-"""Values of the third room: what was read from run directories, and the table of it."""
+"""Values of the end: what was read from run directories, and the table of it."""
 
 from __future__ import annotations
 

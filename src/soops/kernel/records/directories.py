@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.column_types import ColumnTypes
-from soops.kernel.runs.disk import DiskError
-from soops.kernel.runs.journal import Entry
-from soops.kernel.runs.lock import STATE_DIR
-from soops.kernel.runs.record import last_attempt, load_record
-from soops.kernel.runs.rundir import (
+from soops.kernel.records.column_types import ColumnTypes
+from soops.kernel.records.disk import DiskError
+from soops.kernel.records.journal import Entry
+from soops.kernel.records.lock import STATE_DIR
+from soops.kernel.records.record import last_attempt, load_record
+from soops.kernel.records.rundir import (
     PARAMETERS_NAME,
     ParametersRow,
     RunTemplate,

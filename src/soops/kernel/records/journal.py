@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from soops.kernel.runs import machine
-from soops.kernel.runs.disk import (
+from soops.kernel.records import machine
+from soops.kernel.records.disk import (
     CLOEXEC,
     DamagedFileError,
     DiskError,
@@ -26,7 +26,7 @@ from soops.kernel.runs.disk import (
     replace_file,
     write_all,
 )
-from soops.kernel.runs.lock import STATE_DIR, Lock, make_state_dir
+from soops.kernel.records.lock import STATE_DIR, Lock, make_state_dir
 
 __all__ = ["Entry", "Journal", "Lock", "read_under_way"]
 

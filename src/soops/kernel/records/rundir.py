@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.disk import DiskError, create_file, put_file
-from soops.kernel.runs.parameters_csv import (
+from soops.kernel.records.disk import DiskError, create_file, put_file
+from soops.kernel.records.parameters_csv import (
     PARAMETERS_NAME,
     ParametersRow,
     header_line,

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.lock import read_holder
-from soops.kernel.runs.reading import read_rows
-from soops.kernel.runs.roots import read_study_file
+from soops.kernel.records.lock import read_holder
+from soops.kernel.records.reading import read_rows
+from soops.kernel.records.roots import read_study_file
 from soops.kernel.values import State
 
 if TYPE_CHECKING:
-    from soops.kernel.runs.index import IndexRow
+    from soops.kernel.records.index import IndexRow
 
 __all__ = ["StudyStatus", "status_of"]
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from soops.kernel.runs.disk import (
+from soops.kernel.records.disk import (
     CLOEXEC,
     NOFOLLOW,
     NONBLOCK,

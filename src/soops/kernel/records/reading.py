@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from soops.kernel.runs.index import Index, IndexRow, Problem
-from soops.kernel.runs.journal import read_under_way
-from soops.kernel.runs.lock import read_holder
-from soops.kernel.runs.rundir import RunTemplate
+from soops.kernel.records.index import Index, IndexRow, Problem
+from soops.kernel.records.journal import read_under_way
+from soops.kernel.records.lock import read_holder
+from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.values import State
 
 __all__ = ["Runs", "read_rows"]

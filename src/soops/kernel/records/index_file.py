@@ -14,9 +14,9 @@ import sqlite3
 import zlib
 from typing import Any, cast, get_type_hints
 
-from soops.kernel.runs.directories import IndexRow
-from soops.kernel.runs.disk import DamagedFileError, create_file, read_file
-from soops.kernel.runs.lock import STATE_DIR, read_holder
+from soops.kernel.records.directories import IndexRow
+from soops.kernel.records.disk import DamagedFileError, create_file, read_file
+from soops.kernel.records.lock import STATE_DIR, read_holder
 
 __all__ = [
     "COLUMNS",

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from soops.kernel.runs.parameters_csv import ParametersRow
+from soops.kernel.records.parameters_csv import ParametersRow
 
 __all__ = ["ColumnTypes", "typed_values"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.errors import StudyError, UsageError, near_misses
-from soops.kernel.runs.found import (
+from soops.kernel.records.found import (
     FoundRun,
     found_run,
     how_it_ended,
@@ -24,11 +24,11 @@ from soops.kernel.runs.found import (
     record_names,
     to_frame,
 )
-from soops.kernel.runs.lock import STATE_DIR
-from soops.kernel.runs.reading import read_rows
-from soops.kernel.runs.record import RECORD_NAME
-from soops.kernel.runs.rundir import PARAMETERS_NAME
-from soops.kernel.runs.status import StudyStatus, status_of
+from soops.kernel.records.lock import STATE_DIR
+from soops.kernel.records.reading import read_rows
+from soops.kernel.records.record import RECORD_NAME
+from soops.kernel.records.rundir import PARAMETERS_NAME
+from soops.kernel.records.status import StudyStatus, status_of
 from soops.kernel.study.expression import compile_expression
 from soops.kernel.study.tokens import GrammarError
 from soops.kernel.values import Source, State

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.disk import (
+from soops.kernel.records.disk import (
     DamagedFileError,
     DiskError,
     create_file,

@@ -15,8 +15,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs import index_file
-from soops.kernel.runs.directories import (
+from soops.kernel.records import index_file
+from soops.kernel.records.directories import (
     DirectoryReader,
     IndexRow,
     Problem,
@@ -24,7 +24,7 @@ from soops.kernel.runs.directories import (
     read_directories,
     record_row,
 )
-from soops.kernel.runs.index_file import (
+from soops.kernel.records.index_file import (
     COLUMNS,
     from_row,
     from_sql,
@@ -33,10 +33,10 @@ from soops.kernel.runs.index_file import (
     to_row,
     to_sql,
 )
-from soops.kernel.runs.journal import Entry
-from soops.kernel.runs.roots import read_study_file
-from soops.kernel.runs.rundir import RunTemplate
-from soops.kernel.runs.syncing import Reading, compare, describe_differences, drop_copies
+from soops.kernel.records.journal import Entry
+from soops.kernel.records.roots import read_study_file
+from soops.kernel.records.rundir import RunTemplate
+from soops.kernel.records.syncing import Reading, compare, describe_differences, drop_copies
 from soops.kernel.study.identity import dumps
 from soops.kernel.values import State
 

@@ -9,8 +9,8 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from soops.kernel.runs.directories import DirectoryReader, IndexRow, Problem, put_under_way
-from soops.kernel.runs.journal import Entry
+from soops.kernel.records.directories import DirectoryReader, IndexRow, Problem, put_under_way
+from soops.kernel.records.journal import Entry
 
 __all__ = ["Reading", "compare", "describe_differences", "drop_copies"]
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import StudyError
-from soops.kernel.runs.record import load_record
-from soops.kernel.runs.rundir import PARAMETERS_NAME, ParametersRow, read_parameters_csv
+from soops.kernel.records.record import load_record
+from soops.kernel.records.rundir import PARAMETERS_NAME, ParametersRow, read_parameters_csv
 from soops.kernel.study.expression import short_name
 from soops.kernel.study.identity import to_jsonable
 from soops.kernel.values import Decision, PlannedRun, RunRecord, State
 
 if TYPE_CHECKING:
-    from soops.kernel.runs.index import IndexRow
+    from soops.kernel.records.index import IndexRow
 
 __all__ = [
     "FoundRun",

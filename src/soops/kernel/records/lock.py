@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any
 
 from soops.kernel.errors import LockedError
-from soops.kernel.runs import machine
-from soops.kernel.runs.disk import (
+from soops.kernel.records import machine
+from soops.kernel.records.disk import (
     CLOEXEC,
     DamagedFileError,
     DiskError,

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from soops.kernel.runs.disk import DamagedFileError, DiskError, read_file, replace_file
-from soops.kernel.runs.lock import STATE_DIR, make_state_dir
+from soops.kernel.records.disk import DamagedFileError, DiskError, read_file, replace_file
+from soops.kernel.records.lock import STATE_DIR, make_state_dir
 
 __all__ = ["StudyFile", "known_roots", "read_study_file", "register_root", "write_study_file"]
 
