@@ -320,13 +320,30 @@ def to_frame(found: Sequence[FoundRun]) -> Any:
     return make(found)
 
 
-def jobs(roots: Sequence[PathLike] = ()) -> list[StudyStatus]:
-    """Return how studies stand: those of ``roots``, or all that drivers registered."""
-    from soops.kernel.records.query import status_of
+def jobs(roots: Sequence[PathLike] = (), *, running: bool = False) -> list[StudyStatus]:
+    """Return how studies stand: those of ``roots``, or all that drivers registered.
+
+    Parameters
+    ----------
+    roots : sequence of str or path
+        Directories in which the runs of studies are.
+    running : bool
+        Only those whose driver is at work, as far as can be told.
+    """
+    from soops.kernel.records.query import is_at_work, status_of
     from soops.kernel.records.roots import known_roots
 
-    places = [Path(item) for item in roots] or list(known_roots())
-    return [status_of(place) for place in places]
+    if roots:
+        return [status_of(root) for root in roots if not running or is_at_work(root)]
+    found = []
+    for root in known_roots():
+        if running and not is_at_work(root):
+            continue
+        try:
+            found.append(status_of(root))
+        except SoopsError as exc:  # it was registered once; what became of it is no mistake
+            log.debug("%s", exc)
+    return found
 
 
 def rebuild_index(root: PathLike) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from soops.api import App, RunnerError, RunnerSetup, State, UsageError
+from soops.api import App, RunnerError, RunnerSetup, Slot, State, UsageError
 from soops.testing import RunnerContract, wait_until
 from soops_builtin.runners import dask_cluster
 from soops_builtin.runners.dask import DaskOptions, DaskRunner
@@ -105,6 +105,14 @@ class TestLocal(RunnerContract):
         with pytest.raises(RunnerError, match="before it could take a job"):
             self.collect(runner, ["x"])
         assert "No module named 'no'" in capfd.readouterr().err
+
+    def test_it_says_what_the_system_does_not_offer(self, monkeypatch):
+        said: list[str] = []
+        LocalRunner(RunnerSetup(say=said.append)).close()
+        assert said == ([] if sys.platform == "linux" else said)
+        monkeypatch.setattr(Slot, "ends_trees", lambda: False)
+        LocalRunner(RunnerSetup(say=said.append)).close()
+        assert "process groups only" in said[-1]
 
     def test_there_is_no_cluster(self):
         with pytest.raises(UsageError, match="processes"):

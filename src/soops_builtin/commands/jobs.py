@@ -42,9 +42,7 @@ def jobs(roots: tuple[str, ...], verbose: int, everything: bool, as_json: bool, 
     """Show the studies that run now; those of ROOT also when they ended."""
     from soops import study
 
-    infos = study.jobs(roots)
-    if not (roots or everything):
-        infos = [info for info in infos if info.alive]
+    infos = study.jobs(roots, running=not (roots or everything))
     infos.sort(key=lambda info: (not info.alive, info.root))
     for info in infos:
         if as_json:
@@ -56,7 +54,8 @@ def jobs(roots: tuple[str, ...], verbose: int, everything: bool, as_json: bool, 
             pid = "-" if info.pid is None else info.pid
             click.echo(printable(f"{pid} {info.state} {_progress(info)} {info.root}"))
     if not infos:
-        click.echo("no study is running; --all shows those that ended", err=True)
+        said = "no study is known" if everything else "no study is running; --all shows the others"
+        click.echo(said, err=True)
     if shell:
         from soops.base import shell as open_shell
 

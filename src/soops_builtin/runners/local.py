@@ -40,6 +40,8 @@ class LocalRunner:
                 "a runner of this machine",
                 hint="leave them out, or choose --runner dask",
             )
+        if not Slot.ends_trees():
+            setup.say("this system ends process groups only: daemons of a run may outlive it")
         self._n_slots = max(1, setup.n_workers)
         self._slots: list[Slot] = []
         self._watch: Watch[Slot] = Watch()

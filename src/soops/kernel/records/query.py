@@ -28,7 +28,7 @@ from soops.kernel.records.lock import STATE_DIR
 from soops.kernel.records.reading import read_rows
 from soops.kernel.records.record import RECORD_NAME
 from soops.kernel.records.rundir import PARAMETERS_NAME
-from soops.kernel.records.status import StudyStatus, status_of
+from soops.kernel.records.status import StudyStatus, is_at_work, status_of
 from soops.kernel.study.expression import compile_expression
 from soops.kernel.study.tokens import GrammarError
 from soops.kernel.values import Source, State
@@ -38,6 +38,7 @@ __all__ = [
     "StudyStatus",
     "find_runs",
     "how_it_ended",
+    "is_at_work",
     "json_planned",
     "json_record",
     "status_of",

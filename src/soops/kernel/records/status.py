@@ -21,7 +21,7 @@ from soops.kernel.values import State
 if TYPE_CHECKING:
     from soops.kernel.records.index import IndexRow
 
-__all__ = ["StudyStatus", "status_of"]
+__all__ = ["StudyStatus", "is_at_work", "status_of"]
 
 #: What a run may write to as it goes, the ancestor's log first.
 LOGS = ("output_log.txt", "stdout.txt", "stderr.txt")
@@ -116,6 +116,12 @@ class StudyStatus:
             "cwd": self.cwd,
             "argv": list(self.argv),
         }
+
+
+def is_at_work(root: str | os.PathLike[str]) -> bool:
+    """Return whether the driver of a study works, or is elsewhere and may work."""
+    holder = read_holder(root)
+    return holder is not None and holder.is_alive() is not False
 
 
 def status_of(root: str | os.PathLike[str]) -> StudyStatus:

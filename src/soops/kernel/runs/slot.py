@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-__all__ = ["LAUNCH", "Slot", "features", "run_job", "thread_slot"]
+__all__ = ["LAUNCH", "Slot", "run_job", "thread_slot"]
 
 #: Seconds, besides the grace of the run under way, that a slot gets to end.
 PATIENCE = 3.0
@@ -68,6 +68,13 @@ class Slot:
         self._received = b""
         self._popen: subprocess.Popen[bytes] | None = None
         self._reply = -1
+
+    @staticmethod
+    def ends_trees() -> bool:
+        """Whether slots of this system find and end every descendant of a run."""
+        from soops.kernel.runs.launch.system import features
+
+        return features()["tree"]
 
     @property
     def alive(self) -> bool:
@@ -352,13 +359,6 @@ def thread_slot(launch: str = LAUNCH) -> Slot:
         slot = slots[launch] = Slot(launch)
         slot.start()
     return slot
-
-
-def features() -> dict[str, bool]:
-    """Say what this system offers to a slot; see ``launch.processes.features``."""
-    from soops.kernel.runs.launch.processes import features
-
-    return features()
 
 
 def _release(popen: subprocess.Popen[bytes], reply: int, owner: int) -> None:

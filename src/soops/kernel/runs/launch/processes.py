@@ -9,6 +9,8 @@ import socket
 import sys
 import time
 
+from .system import features
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,22 +26,6 @@ _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def features() -> dict[str, bool]:
-    """Say what this system offers to a slot.
-
-    Returns
-    -------
-    dict
-        ``tree``: every descendant of a run is found and ended; without it (macOS) only its
-        process group is. ``driver``: the end of the driver is seen even while another
-        process holds the pipe open.
-    """
-    return {
-        "tree": sys.platform == "linux" and os.path.exists("/proc/self/stat"),
-        "driver": hasattr(os, "pidfd_open"),
-    }
 
 
 def adopt_orphans() -> bool:
