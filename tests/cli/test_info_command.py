@@ -49,7 +49,7 @@ def test_how_a_run_ended_is_shown_when_asked(study_dir, typed):
 
     assert more.startswith(plain)
     lines = more.removeprefix(plain).splitlines()
-    assert [re.sub(r": .*", "", line).split()[-1] for line in lines] == [
+    assert [re.match(r"info: +(\w+): ", line)[1] for line in lines] == [
         "state",
         "elapsed",
         "started",
@@ -78,7 +78,7 @@ def test_several_directories(words, study_dir, typed):
     result = typed("soops-info", *(word.format(*names) for word in words))
 
     heads = [line for line in result.out.splitlines() if line.endswith("/")]
-    assert [head.split("-")[0][-3:] for head in heads] == ["000", "001"]
+    assert [re.search(r"/(\d{3})-", head)[1] for head in heads] == ["000", "001"]
 
 
 def test_json_of_parameters_and_of_directories(study_dir, typed):

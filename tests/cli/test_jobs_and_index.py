@@ -18,12 +18,14 @@ KEYS = ["root", "state", "alive", "pid", "host", "total", "finished", "counts", 
 KEYS += ["started", "ended", "active", "cwd", "argv"]
 
 
+STUDY = "output_dir='out/runs/%s', --n-cell=1, --mode=[ok, hang, hung]"
+
+
 @pytest.fixture
 def driver(project):
     """Start a study that hangs after its first run; yield its driver."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "soops", "run", "--grace=0.1", "-n2"]
-        + ["output_dir='out/runs/%s', --n-cell=1, --mode=[ok, hang, hung]", "mod.py"],
+        [sys.executable, "-m", "soops", "run", "--grace=0.1", "-n2", STUDY, "mod.py"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=os.environ,
@@ -44,7 +46,7 @@ def wait_for(condition, seconds=60):
 
 
 def is_under_way(info):
-    return info.alive and info.finished == 2 and len(info.running) == 1
+    return info.alive and info.counts == {"done": 2, "running": 1}
 
 
 def test_a_study_that_runs_is_found_by_itself(driver, project, typed):

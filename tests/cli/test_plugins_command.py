@@ -225,7 +225,7 @@ def test_doing_without_the_builtin(typed, monkeypatch, project):
     run = typed("soops-run", *words, "output_dir='o/%s'", "mod.py")
     monkeypatch.setenv("SOOPS_NO_PLUGINS", "builtin")
 
-    assert "  run " in listed.out and "  find " not in listed.out
+    assert "\n  run " in listed.out and "\n  find  " not in listed.out
     assert (find.code, run.code) == (4, 4)
     assert "'find'" in find.err and "'local'" in run.err
     assert "DISABLED" in typed("soops", "plugins").out

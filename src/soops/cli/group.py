@@ -97,8 +97,9 @@ def command(ctx: click.Context, name: str) -> click.Command:
 @click.group(
     cls=Soops,
     invoke_without_command=True,
-    epilog="Each command has its own --help. soops-run, soops-scoop, soops-info, soops-find and "
-    "soops-jobs are the same commands.",
+    subcommand_metavar="COMMAND [ARGS]...",
+    epilog="\b\nEach command has its own --help. The scripts soops-run, soops-scoop,\n"
+    "soops-info, soops-find and soops-jobs are the same commands.",
 )
 @click.pass_context
 def _soops(ctx: click.Context) -> None:
