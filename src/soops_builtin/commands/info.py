@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import string
 from collections.abc import Iterator
@@ -64,6 +65,8 @@ def info(
             f"there is no run directory in {', '.join(map(repr, explain))}",
             hint="one has a soops-run.json or a soops-parameters.csv",
         )
+    order = {os.path.normpath(word): place for place, word in enumerate(explain)}
+    runs.sort(key=lambda run: order.get(run.directory, len(order)))
     if as_json:
         _print_json(run_info, keys, runs, bool(explain))
     else:
