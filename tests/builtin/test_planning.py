@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 import soops
-from soops.api import Decision, StudyError, UsageError
+from soops.api import Decision, PluginError, StudyError, UsageError
 
 SCRIPT = """
 import os
@@ -216,3 +216,23 @@ def test_a_million_sets_are_planned_one_by_one(plan, tmp_path):
     plans = soops.plan(study, "planned_script.py")
     assert [next(plans).number for _ in range(3)] == [0, 1, 2]
     plans.close()
+
+
+def test_a_module_may_bring_its_own_run_function(plan, tmp_path):
+    script = tmp_path / "planned_script.py"
+    script.write_text(
+        script.read_text()
+        + """
+from soops.api import RunFunctionSpec, hookimpl
+
+def gently(job):
+    return job
+
+@hookimpl
+def soops_run_functions():
+    return [RunFunctionSpec(name="gently", target=gently)]
+"""
+    )
+    assert [item.number for item in plan("--a=1", run_function="gently")] == [0]
+    with pytest.raises(PluginError, match="unknown run function 'gentle'"):
+        plan("--a=1", run_function="gentle")

@@ -103,10 +103,11 @@ def prepare(
     options : RunOptions
         What the person asked for.
     """
-    for kind, name in (("runner", options.runner), ("run function", options.run_function)):
-        app.registry(kind).get(name, error=PluginError)
     study = read_study(app, os.fspath(conf), section=options.section, overrides=options.overrides)
     user = _user_module(app, study, module)
+    # Only now: the module may be a plugin itself.
+    for kind, name in (("runner", options.runner), ("run function", options.run_function)):
+        app.registry(kind).get(name, error=PluginError)
     info = _run_info(user, options)
     contracts = (
         parse_contracts(options.contracts) if options.contracts is not None else study.contracts

@@ -64,7 +64,7 @@ class Job:
     command : str or tuple of str
         Shell text, or an argument list.
     launch : str
-        Import string of the function that runs the job where the runner says.
+        Import string of what serves the slot that runs the job.
     directory : str
         Absolute path of the run directory.
     cwd : str
