@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -92,7 +93,9 @@ def test_an_open_quote_of_the_template_is_left_to_its_closer():
 @pytest.mark.parametrize("directory", ["my dir/x", "it's", 'a"b', "$HOME/`id`", "a\\b", "ž\nx"])
 def test_paths_are_escaped_for_the_quotes_they_stand_in(text, directory):
     build = template(text % ECHO).build
-    assert received(build({"python": sys.executable, "output_dir": directory})) == [directory]
+    assert received(build({"python": shlex.quote(sys.executable), "output_dir": directory})) == [
+        directory
+    ]
 
 
 TEXT = st.text(
@@ -104,7 +107,7 @@ TEXT = st.text(
 @given(value=TEXT)
 def test_option_values_arrive_exactly_through_the_shell(value):
     build = template("{python} -c '" + ECHO + "' {output_dir}", {"--a": "--a={--a}"}).build
-    command = build({"python": sys.executable, "output_dir": "o", "--a": value})
+    command = build({"python": shlex.quote(sys.executable), "output_dir": "o", "--a": value})
     assert received(command) == ["o", f"--a={value}"]
 
 
