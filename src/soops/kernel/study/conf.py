@@ -166,7 +166,7 @@ def _text_reader(app: App) -> ReaderSpec:
         if not spec.suffixes:
             found: ReaderSpec = spec
             return found
-    raise StudyError(
+    raise PluginError(
         "no plugin reads studies from the command line", hint="see soops plugins; give a file"
     )
 
