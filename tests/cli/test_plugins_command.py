@@ -227,7 +227,7 @@ def test_doing_without_the_builtin(typed, monkeypatch, project):
 
     assert "\n  run " in listed.out and "\n  find  " not in listed.out
     assert (find.code, run.code) == (4, 4)
-    assert "'find'" in find.err and "'local'" in run.err
+    assert "'find'" in find.err and "no plugin reads studies" in run.err
     assert "DISABLED" in typed("soops", "plugins").out
 
 

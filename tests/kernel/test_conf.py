@@ -215,7 +215,8 @@ def test_a_directory_a_script_and_bytes_are_refused(app, folder):
 def test_without_a_reader_of_texts_a_file_is_needed():
     empty = App(discovery.load((), ()))
 
-    assert "no plugin reads" in wrong(empty, "a=1").message
+    with pytest.raises(PluginError, match="no plugin reads"):
+        read_study(empty, "a=1")
 
 
 @pytest.mark.parametrize(
