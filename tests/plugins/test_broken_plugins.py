@@ -187,5 +187,5 @@ def test_nothing_works_without_the_builtin_and_the_message_says_so(site, soops_c
     done = soops_command("run", study, SOOPS_NO_PLUGINS="builtin")
 
     assert done.code == 4
-    assert "unknown runner 'local'" in done.err
+    assert "no plugin reads studies like 'study.toml'" in done.err
     assert len(done.err.strip().splitlines()) <= 3

@@ -158,17 +158,15 @@ def _file_reader(app: App, path: Path, text: str) -> ReaderSpec:
         for spec in readers:
             if name in spec.suffixes:
                 return spec
-    return _text_reader(app)
+    return _text_reader(app, f"studies like {str(path)!r}")
 
 
-def _text_reader(app: App) -> ReaderSpec:
+def _text_reader(app: App, what: str = "studies from the command line") -> ReaderSpec:
     for spec in app.registry("reader"):
         if not spec.suffixes:
             found: ReaderSpec = spec
             return found
-    raise PluginError(
-        "no plugin reads studies from the command line", hint="see soops plugins; give a file"
-    )
+    raise PluginError(f"no plugin reads {what}", hint="soops plugins shows what there is")
 
 
 def _read(app: App, reader: ReaderSpec, text: str, source: Source, section: str | None) -> Study:
