@@ -168,9 +168,12 @@ def test_values_are_quoted_only_where_they_have_to_be(tmp_path):
     write_parameters_csv(str(tmp_path), KEY, False, 12, values)
 
     row = (tmp_path / FILE).read_bytes().split(b"\n", 1)[1]
-    assert row == (
-        f'{KEY},False,012,"x,y","say ""hi""","two\nlines",,,1e-05,,True, blank ,žluť,"(1, 2)"\n'
-    ).encode()
+    assert (
+        row
+        == (
+            f'{KEY},False,012,"x,y","say ""hi""","two\nlines",,,1e-05,,True, blank ,žluť,"(1, 2)"\n'
+        ).encode()
+    )
 
 
 def test_pandas_reads_every_cell(tmp_path):
@@ -437,7 +440,7 @@ def test_a_study_that_was_moved_is_said(tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        "python3 prog.py out \"--host=random\" \"--name=it's\"",
+        'python3 prog.py out "--host=random" "--name=it\'s"',
         'echo "a\\b"',
         "cd x\necho 'two lines' \"and both quotes\"",
         "echo '''three''' \"quotes\"",
@@ -454,7 +457,7 @@ def test_a_person_finds_the_command_in_it(tmp_path, command):
 @given(command=st.text() | st.lists(st.text(), min_size=1).map(tuple))
 @example(command="ends in a quote '\"'")
 @example(command="ends in a backslash \\")
-@example(command='\'\'\' and """ and \\')
+@example(command="''' and \"\"\" and \\")
 @example(command="carriage\rreturn 'and' \"quotes\"")
 @example(command="\udcff 'x' \"y\"")
 @settings(deadline=None, max_examples=100)
