@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import soops.cli
+from soops.testing import installed_plugin  # noqa: F401 (a fixture)
 
 PROGRAM = """
 dir=$1; shift

@@ -8,8 +8,6 @@ import pytest
 from soops.api import CommandSpec
 from soops.cli import group
 
-pytest_plugins = ["soops.testing"]
-
 GREET = """
     from soops.api import CommandSpec, hookimpl
 
