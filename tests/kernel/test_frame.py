@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from soops.api import (
@@ -147,6 +147,7 @@ anything = st.recursive(
 
 
 @given(st.one_of(st.lists(kind, max_size=6) for kind in (anything, scalars, st.integers())))
+@example([2**53 + 1, 0j])
 @settings(deadline=None, max_examples=100)
 def test_no_value_is_changed_but_for_missing_ones(values: list[Any]) -> None:
     def same(old: Any, new: Any) -> bool:

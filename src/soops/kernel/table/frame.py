@@ -103,6 +103,8 @@ def column(values: Sequence[Any]) -> Any:
         if kinds <= {int, float} and kinds:
             return _numbers(values)
         if kinds == {str} or kinds <= {complex, int, float}:
+            if any(type(value) is int and abs(value) > _EXACT for value in values):
+                return _objects(values)
             kind = complex if complex in kinds else None
             filled = [math.nan if value is None else value for value in values]
             return pd.Series(filled, dtype=kind) if kinds else _objects(values)
