@@ -120,9 +120,10 @@ while True:
 DRIVER = """
 import os, sys
 from soops.api import Job, Slot
-from soops.kernel.runs.orphans import become_subreaper
+from soops.kernel.runs.orphans import subreaper
 
-become_subreaper()
+driver = subreaper()
+driver.__enter__()
 folder, script, signs = sys.argv[1:4]
 slot = Slot()
 slot.start()

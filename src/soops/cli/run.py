@@ -203,11 +203,11 @@ def run(
         from soops.cli.records import RecordPrinter
 
         app.add(RecordPrinter(), "soops run --json")
-    from soops.kernel.runs.orphans import become_subreaper
+    from soops.kernel.runs.orphans import subreaper
 
     # This process is a driver and nothing else: what a killed slot leaves comes to it.
-    become_subreaper()
-    summary = study.run(conf, run_mod, app=app, progress=not options["silent"], **options)
+    with subreaper():
+        summary = study.run(conf, run_mod, app=app, progress=not options["silent"], **options)
     if options["shell"]:
         from soops.base import shell
 

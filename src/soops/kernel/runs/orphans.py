@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from soops.kernel.runs.launch.marks import MARK
 if TYPE_CHECKING:
     from soops.kernel.runs.launch.processes import Entry
 
-__all__ = ["become_subreaper", "end_adopted", "end_marked", "marked_processes"]
+__all__ = ["end_adopted", "end_marked", "marked_processes", "subreaper"]
 
 #: Seconds that killed processes get to go.
 PATIENCE = 10.0
@@ -29,18 +30,24 @@ MISSES = 5
 _exclusive = False
 
 
-def become_subreaper() -> bool:
-    """Let the orphans of killed slots come to this process; return whether they will.
+@contextmanager
+def subreaper() -> Iterator[bool]:
+    """Let the orphans of killed slots come to this process; give whether they will.
 
-    For a program that is a driver and nothing else (``soops-run``): from now on any child of
-    this process in a session of its own that is not a slot counts as left by a run, and is
-    ended when a slot dies. Never call it in a notebook or a library.
+    For a program that is a driver and nothing else (``soops-run``): within the block any child
+    of this process in a session of its own that is not a slot counts as left by a run, and is
+    ended when a slot dies. Never use it in a notebook or a library.
     """
     from soops.kernel.runs.launch import processes
 
     global _exclusive
+    before = _exclusive
     _exclusive = processes.adopt_orphans()
-    return _exclusive
+    try:
+        yield _exclusive
+    finally:
+        _exclusive = before
+        processes.adopt_orphans(before)
 
 
 def end_adopted(slots: Collection[int]) -> int:
@@ -54,7 +61,7 @@ def end_adopted(slots: Collection[int]) -> int:
     Returns
     -------
     int
-        How many processes there were; 0 without :func:`become_subreaper`. Children that
+        How many processes there were; 0 outside of :func:`subreaper`. Children that
         this process started itself, in its own session, are neither touched nor waited for.
     """
     if not _exclusive:

@@ -28,9 +28,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def adopt_orphans() -> bool:
-    """Make this process a child subreaper; return whether the system lets it be one."""
-    return features()["tree"] and _prctl(_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans(adopt: bool = True) -> bool:
+    """Make this process a child subreaper, or none; return whether the system let it."""
+    return features()["tree"] and _prctl(_SET_CHILD_SUBREAPER, int(adopt))
 
 
 def processes(zombies: bool = False) -> dict[int, Entry]:
