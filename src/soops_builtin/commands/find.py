@@ -105,11 +105,15 @@ def _states(text: str | None) -> tuple[str, ...]:
 
 
 def _show_single(found: Sequence[FoundRun], key: str) -> None:
-    known = {name for run in found for name in run.columns()}
+    rows = [run.columns() for run in found]
+    if not any(key in row for row in rows):  # perhaps it was written as in the study: --num
+        for run, row in zip(found, rows, strict=True):
+            row.update((name, str(value)) for name, value in run.parameters.items())
+    known = {name for row in rows for name in row}
     if key not in known:
         raise unknown_name("column", key, known, error=UsageError)
-    for run in found:
-        click.echo(printable(run.columns().get(key, "")))
+    for row in rows:
+        click.echo(printable(row.get(key, "")))
 
 
 def _show_all(found: Sequence[FoundRun], *, full: bool) -> None:

@@ -141,12 +141,15 @@ class FoundRun:
         Parameters
         ----------
         raw : bool
-            Just what stands in ``soops-parameters.csv``, full names included.
+            What stands in ``soops-parameters.csv``, full names included; a value whose type
+            is known shows it (that file has an empty cell for None).
         """
         row = self._parameters_file()
         columns = {"finished": str(self.finished), "iset": str(self.number)}
         if raw and row is not None:
-            return {**columns, **row.values}
+            certain = self.parameters if self.identity else {}
+            known = {key: str(value) for key, value in certain.items() if key in row.values}
+            return {**columns, **row.values, **known}
         values = self.parameters if raw else self.named()
         columns.update((name, str(value)) for name, value in values.items())
         columns[self.output_key or "output_dir"] = self.output_dir
