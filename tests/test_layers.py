@@ -33,13 +33,18 @@ SCRIPT_LIBRARY = {
     "soops.print_info",
     "soops.find_studies",
     "soops.show_jobs",
+    "soops.runners",
+    # What those are made of.
+    "soops.faces",
+    "soops.run_steps",
+    "soops.scoop_steps",
     "soops.hdf5_guard",
     "soops.unpickling",
 }
 
 #: First match counts. Of the modules of soops, a room may import those that begin so.
 ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("soops.kernel.values", ("soops.kernel.values",)),
+    ("soops.kernel.values", ("soops.kernel.lazy", "soops.kernel.values")),
     ("soops.kernel.errors", ("soops.kernel.values",)),
     (
         "soops.kernel.plugging",

@@ -1,67 +1,71 @@
 """The whole surface for plugin authors, and the only one.
 
 A plugin imports from here (and from ``soops.study`` and the script library); nothing
-below ``soops.kernel`` is promised to stay where it is.
+below ``soops.kernel`` is promised to stay where it is. Names are imported when they are used.
 """
 
 import os
+from typing import TYPE_CHECKING
 
-from soops.kernel.app import App
-from soops.kernel.errors import (
-    ExitCode,
-    LockedError,
-    PluginError,
-    RunnerError,
-    SoopsError,
-    StudyError,
-    UsageError,
-    near_misses,
-    unknown_name,
-)
-from soops.kernel.plugging.hookspecs import hookimpl
-from soops.kernel.plugging.interfaces import Check, Runner, RunnerSetup, Store
-from soops.kernel.plugging.specs import (
-    CheckSpec,
-    CommandSpec,
-    DirectiveSpec,
-    ReaderSpec,
-    RunFunctionSpec,
-    RunnerSpec,
-    ScraperSpec,
-    StepSpec,
-    StoreSpec,
-)
-from soops.kernel.runs.launch.marks import attempt_path
-from soops.kernel.runs.slot import Slot, run_job, thread_slot
-from soops.kernel.runs.watch import Watch
-from soops.kernel.values import (
-    DEFINED,
-    UNDEFINED,
-    Axis,
-    Decision,
-    Directive,
-    FileRead,
-    Generated,
-    Job,
-    Outcome,
-    ParameterSet,
-    PlannedRun,
-    RunInfo,
-    RunRecord,
-    Scooped,
-    ScoopedRow,
-    ScoopInfo,
-    ScoopItem,
-    Source,
-    State,
-    StepCall,
-    Study,
-    StudyRun,
-    Summary,
-    Update,
-    Usage,
-    UserModule,
-)
+from soops.kernel.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from soops.kernel.app import App
+    from soops.kernel.errors import (
+        ExitCode,
+        LockedError,
+        PluginError,
+        RunnerError,
+        SoopsError,
+        StudyError,
+        UsageError,
+        near_misses,
+        unknown_name,
+    )
+    from soops.kernel.plugging.hookspecs import hookimpl
+    from soops.kernel.plugging.interfaces import Check, Runner, RunnerSetup, Store
+    from soops.kernel.plugging.specs import (
+        CheckSpec,
+        CommandSpec,
+        DirectiveSpec,
+        ReaderSpec,
+        RunFunctionSpec,
+        RunnerSpec,
+        ScraperSpec,
+        StepSpec,
+        StoreSpec,
+    )
+    from soops.kernel.runs.launch.marks import attempt_path
+    from soops.kernel.runs.slot import Slot, run_job, thread_slot
+    from soops.kernel.runs.watch import Watch
+    from soops.kernel.values import (
+        DEFINED,
+        UNDEFINED,
+        Axis,
+        Decision,
+        Directive,
+        FileRead,
+        Generated,
+        Job,
+        Outcome,
+        ParameterSet,
+        PlannedRun,
+        RunInfo,
+        RunRecord,
+        Scooped,
+        ScoopedRow,
+        ScoopInfo,
+        ScoopItem,
+        Source,
+        State,
+        StepCall,
+        Study,
+        StudyRun,
+        Summary,
+        Update,
+        Usage,
+        UserModule,
+    )
 
 __all__ = [
     "DEFINED",
@@ -123,7 +127,34 @@ __all__ = [
 ]
 
 
-def read_record(directory: str | os.PathLike[str]) -> RunRecord | None:
+#: A plugin that only names what it gives pays for nothing else.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "soops.kernel.app": ("App"),
+        "soops.kernel.errors": (
+            "ExitCode LockedError PluginError RunnerError SoopsError StudyError UsageError "
+            "near_misses unknown_name"
+        ),
+        "soops.kernel.plugging.hookspecs": ("hookimpl"),
+        "soops.kernel.plugging.interfaces": ("Check Runner RunnerSetup Store"),
+        "soops.kernel.plugging.specs": (
+            "CheckSpec CommandSpec DirectiveSpec ReaderSpec RunFunctionSpec RunnerSpec "
+            "ScraperSpec StepSpec StoreSpec"
+        ),
+        "soops.kernel.runs.launch.marks": ("attempt_path"),
+        "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
+        "soops.kernel.runs.watch": ("Watch"),
+        "soops.kernel.values": (
+            "DEFINED UNDEFINED Axis Decision Directive FileRead Generated Job Outcome "
+            "ParameterSet PlannedRun RunInfo RunRecord Scooped ScoopedRow ScoopInfo "
+            "ScoopItem Source State StepCall Study StudyRun Summary Update Usage UserModule"
+        ),
+    },
+)
+
+
+def read_record(directory: str | os.PathLike[str]) -> "RunRecord | None":
     """Return the record of the newest attempt in a run directory; None when there is none.
 
     Raises

@@ -11,9 +11,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from soops.api import PlannedRun, RunRecord, State, StudyRun, Summary
+from soops.api import State
+
+if TYPE_CHECKING:
+    from soops.api import PlannedRun, RunRecord, StudyRun, Summary
 
 __all__ = ["Progress", "duration", "printable"]
 

@@ -6,12 +6,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import PluginError, SoopsError, StudyError
 from soops.kernel.plugging import discovery, registry
 from soops.kernel.plugging.discovery import Found, Loaded
-from soops.kernel.values import Source, UserModule
+from soops.kernel.values import Source
+
+if TYPE_CHECKING:
+    from soops.kernel.values import UserModule
 
 __all__ = ["App"]
 
@@ -90,6 +93,8 @@ class App:
         PluginError
             When a plugin raises what is no ``SoopsError``, or answers what is no ``UserModule``.
         """
+        from soops.kernel.values import UserModule
+
         given = {"module": module, "path": path}
         for impl in reversed(self.loaded.manager.hook.soops_adapt_module.get_hookimpls()):
             try:

@@ -6,16 +6,16 @@ import json
 import math
 import os
 import shlex
-import string
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from soops.api import App, RunInfo, StudyError
+from soops.api import StudyError
 from soops_builtin.progress import duration, printable
 
 if TYPE_CHECKING:
+    from soops.api import App, RunInfo
     from soops.study import FoundRun
 
 __all__ = ["info"]
@@ -84,25 +84,19 @@ def info(
 
 def parameter_keys(run_info: RunInfo) -> list[str]:
     """Return the keys of a program's parameters, sorted."""
-    words = (run_info.command,) if isinstance(run_info.command, str) else run_info.command
-    keys = {name for word in words for name in _fields(word)} | set(run_info.options)
-    return sorted(keys - {run_info.output_key, "script_dir"})
+    from soops.print_info import collect_keys
 
-
-def _fields(template: str) -> Iterator[str]:
-    for _, name, _, _ in string.Formatter().parse(template):
-        if name is not None:
-            yield name
+    return collect_keys(run_info.command, run_info.options, (run_info.output_key, "script_dir"))
 
 
 def _explain(run: FoundRun, keys: list[str], verbose: bool) -> None:
-    columns = run.columns(raw=True)
-    width = max(len(name) for name in columns)
+    from soops.print_info import explain_lines
+
     click.echo(f"info: {printable(run.directory)}/")
-    for name, text in columns.items():
-        mark = "* " if name in keys else "  "
-        click.echo(f"info: {mark}{printable(name):>{width}}: {printable(text)}")
+    for line in explain_lines(run, keys):
+        click.echo(f"info: {line}")
     if verbose:
+        width = max(map(len, run.columns(raw=True)))
         for name, text in _record(run):
             click.echo(f"info:   {name:>{width}}: {printable(text)}")
 

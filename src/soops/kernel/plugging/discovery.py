@@ -98,16 +98,17 @@ class PluginInfo:
 def discover(groups: Iterable[str] = (GROUP, *LONE_GROUPS)) -> tuple[Found, ...]:
     """Return the plugins that are installed, nearest first; nothing is imported."""
     found = []
+    everything = entry_points()  # once: each call reads those of every distribution
     for group in groups:
-        for entry in entry_points(group=group):
-            dist = entry.dist
+        for entry in everything.select(group=group):
+            name, version = _name_and_version(entry.dist)
             found.append(
                 Found(
                     name=entry.name,
                     value=entry.value,
                     group=group,
-                    distribution=dist.name if dist is not None else "",
-                    version=dist.version if dist is not None else "",
+                    distribution=name,
+                    version=version,
                 )
             )
     unique = {(item.group, item.name, item.value, item.distribution): item for item in found}
@@ -117,6 +118,18 @@ def discover(groups: Iterable[str] = (GROUP, *LONE_GROUPS)) -> tuple[Found, ...]
             key=lambda item: (item.distribution == OWN_DISTRIBUTION, item.name, item.value),
         )
     )
+
+
+def _name_and_version(distribution: Any) -> tuple[str, str]:
+    """Return what a distribution is called, without a parser of mail for the two lines."""
+    if distribution is None:
+        return "", ""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    lines = text.partition("\n\n")[0].splitlines()
+    fields = dict(line.split(": ", 1) for line in lines if line.startswith(("Name: ", "Version: ")))
+    if len(fields) == 2:
+        return fields["Name"].strip(), fields["Version"].strip()
+    return distribution.name or "", distribution.version or ""
 
 
 def disabled_names(extra: Iterable[str] = ()) -> tuple[str, ...]:

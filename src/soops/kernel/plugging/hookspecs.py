@@ -7,24 +7,27 @@ implementation by itself: one that raises is named, muted, and the study goes on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from soops.kernel.plugging.specs import (
-    CheckSpec,
-    CommandSpec,
-    DirectiveSpec,
-    ReaderSpec,
-    RunFunctionSpec,
-    RunnerSpec,
-    ScraperSpec,
-    StepSpec,
-    StoreSpec,
-)
-from soops.kernel.values import PlannedRun, RunRecord, Scooped, StudyRun, Summary, UserModule
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from soops.kernel.plugging.specs import (
+        CheckSpec,
+        CommandSpec,
+        DirectiveSpec,
+        ReaderSpec,
+        RunFunctionSpec,
+        RunnerSpec,
+        ScraperSpec,
+        StepSpec,
+        StoreSpec,
+    )
+    from soops.kernel.values import PlannedRun, RunRecord, Scooped, StudyRun, Summary, UserModule
 
 hookspec = pluggy.HookspecMarker("soops")
 hookimpl = pluggy.HookimplMarker("soops")

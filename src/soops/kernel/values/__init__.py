@@ -3,40 +3,47 @@
 Anyone may import from here; nothing of soops and nothing heavy is imported. The three
 modules are the parts of the story: a text becomes a study and parameter sets,
 these become planned runs, jobs, outcomes and records, these rows and a table.
+
+A module is loaded when a name of it is asked for: a class of values takes as long to make as
+a small module to import, and ``--help`` needs none of them.
 """
 
-from soops.kernel.values.runs import (
-    Decision,
-    Job,
-    Outcome,
-    PlannedRun,
-    RunRecord,
-    State,
-    StudyRun,
-    Summary,
-    Update,
-    Usage,
-)
-from soops.kernel.values.study import (
-    DEFINED,
-    UNDEFINED,
-    Axis,
-    Directive,
-    Generated,
-    ParameterSet,
-    RunInfo,
-    ScoopInfo,
-    ScoopItem,
-    Source,
-    StepCall,
-    Study,
-    UserModule,
-)
-from soops.kernel.values.table import (
-    FileRead,
-    Scooped,
-    ScoopedRow,
-)
+from typing import TYPE_CHECKING
+
+from soops.kernel.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from soops.kernel.values.runs import (
+        Job,
+        Outcome,
+        PlannedRun,
+        RunRecord,
+        StudyRun,
+        Summary,
+        Update,
+        Usage,
+    )
+    from soops.kernel.values.source import Source
+    from soops.kernel.values.states import Decision, State
+    from soops.kernel.values.study import (
+        DEFINED,
+        UNDEFINED,
+        Axis,
+        Directive,
+        Generated,
+        ParameterSet,
+        RunInfo,
+        ScoopInfo,
+        ScoopItem,
+        StepCall,
+        Study,
+        UserModule,
+    )
+    from soops.kernel.values.table import (
+        FileRead,
+        Scooped,
+        ScoopedRow,
+    )
 
 __all__ = [
     "DEFINED",
@@ -66,3 +73,17 @@ __all__ = [
     "Usage",
     "UserModule",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        f"{__name__}.runs": ("Job Outcome PlannedRun RunRecord StudyRun Summary Update Usage"),
+        f"{__name__}.source": "Source",
+        f"{__name__}.states": "Decision State",
+        f"{__name__}.study": (
+            "DEFINED UNDEFINED Axis Directive Generated ParameterSet RunInfo ScoopInfo ScoopItem "
+            "StepCall Study UserModule"
+        ),
+        f"{__name__}.table": "FileRead Scooped ScoopedRow",
+    },
+)

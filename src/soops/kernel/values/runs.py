@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from soops.kernel.values.states import Decision, State
 from soops.kernel.values.study import ParameterSet, Study, UserModule
-
-
-class Decision(enum.StrEnum):
-    """What the plan says of a parameter set."""
-
-    RUN = "run"
-    RERUN = "rerun"
-    SKIP = "skip"
-
-
-class State(enum.StrEnum):
-    """What is known of a run. An ended run has one of the last six."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    LOST = "lost"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

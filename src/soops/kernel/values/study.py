@@ -7,34 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from soops.kernel.values.source import Source
+
 #: The option is given without a value (it is a flag).
 DEFINED = "@defined"
 #: The option is left out of the command.
 UNDEFINED = "@undefined"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a text comes from, for error messages. Lines and columns count from 1."""
-
-    path: str = "command line"
-    section: str | None = None
-    line: int | None = None
-    column: int | None = None
-    excerpt: str | None = None
-    """The line of text with a caret below it is made from this line and ``column``."""
-
-    def __str__(self) -> str:
-        text = self.path
-        if self.section:
-            text += f" [{self.section}]"
-        if self.line is not None:
-            text += f", line {self.line}"
-        if self.column is not None:
-            text += f", column {self.column}"
-        if self.excerpt is not None:
-            text += f": {self.excerpt}"
-        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +47,8 @@ class Study:
     """Arguments of the generating function, when the text has a ``NAME.@generate`` section."""
     module: UserModule | None = None
     """The program, when the text describes it too (a TOML study)."""
+    older: Mapping[str, Any] = field(default_factory=dict)
+    """Of values that soops 2026.2 read otherwise, what it read: see ``parse_older``."""
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Further named sections of the file, for ``--generate-pars=SECTION``."""
 

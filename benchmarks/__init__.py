@@ -1,0 +1,1 @@
+"""What soops costs, measured beside what others cost: ``python -m benchmarks --help``."""

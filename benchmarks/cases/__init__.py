@@ -1,0 +1,13 @@
+"""The benchmarks, by what they are about."""
+
+from __future__ import annotations
+
+import importlib
+
+__all__ = ["load"]
+
+
+def load() -> None:
+    """Register every benchmark."""
+    for name in ("starting", "language"):
+        importlib.import_module(f"benchmarks.cases.{name}")
