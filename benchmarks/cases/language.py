@@ -62,3 +62,38 @@ def _parse(count: int) -> None:
 
 for _count in (10, 1000, 10000):
     _parse(_count)
+
+
+SETS = """\
+import time
+count = {count}
+{setup}
+start = time.perf_counter()
+total = 0
+for values in {iterable}:
+    total += values["b"]
+print(time.perf_counter() - start)
+assert total == count * (count - 1) // 2 * count * 10
+"""
+
+
+@benchmark("sets", "a million parameter sets iterated", goal=5.0, printed=True, pairs=3)
+def sets(workshop: Workshop) -> tuple[Side, Side]:
+    """Against the same dicts from itertools."""
+    count = workshop.size(316, 30)
+    values = "{'a': list(range(count)), 'b': list(range(count)), 'c': list(range(10))}"
+    ours = SETS.format(
+        count=count,
+        setup="from soops.kernel.study.space import ParameterSpace, build_axes\n"
+        f"values = {values}\nspace = ParameterSpace('abc', build_axes('abc', values, ()))",
+        iterable="space",
+    )
+    plain = SETS.format(
+        count=count,
+        setup=f"import itertools\nvalues = {values}",
+        iterable="(dict(zip(values, row)) for row in itertools.product(*values.values()))",
+    )
+    return (
+        Side(label=workshop.ours, words=(workshop.python, "-c", ours)),
+        Side(label="`itertools.product`, dicts", words=(workshop.python, "-c", plain)),
+    )

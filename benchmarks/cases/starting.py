@@ -10,9 +10,7 @@ def _python(workshop: Workshop, label: str, code: str) -> Side:
     return Side(label=label, words=(workshop.python, "-c", code))
 
 
-@benchmark(
-    "import", "`import soops` in a script, the whole process", goal=1.5, pairs=15
-)
+@benchmark("import", "`import soops` in a script, the whole process", goal=1.5, pairs=15)
 def import_soops(workshop: Workshop) -> tuple[Side, Side]:
     """Every run of a Python script pays it."""
     return (
