@@ -16,6 +16,7 @@ import textwrap
 import tracemalloc
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -153,9 +154,11 @@ def test_sentence_3_no_hook_hands_out_the_loop_or_takes_an_edited_value():
     """A plugin gives values, answers a question, or watches an event. It never owns the
     loop and never edits what it is handed.
     """
+    words = {"Sequence": Sequence, "Path": Path, "ModuleType": types.ModuleType}
+    words |= {name: getattr(soops.api, name) for name in soops.api.__all__}
     for name in (name for name in vars(hookspecs) if name.startswith("soops_")):
         spec = getattr(hookspecs, name)
-        hints = typing.get_type_hints(spec)
+        hints = typing.get_type_hints(spec, localns=words)
         answer = hints.pop("return")
         if name in hookspecs.REGISTRIES.values():
             assert not hints, f"{name}: asked without arguments"
@@ -205,6 +208,8 @@ def test_sentence_4_a_plugin_module_is_cheap_to_import():
     code = """
         import sys
         import soops.api
+        for name in soops.api.__all__:
+            getattr(soops.api, name)
         before = set(sys.modules)
         import soops_builtin.plugin as plugin
         for name in dir(plugin):
@@ -235,6 +240,8 @@ def test_sentence_4_the_registry_is_the_only_importer_of_targets():
         "soops/kernel/plugging/registry.py",
         "soops/cli/group.py",  # its own three commands
         "soops/__init__.py",  # lazy names
+        "soops/kernel/lazy.py",
+        "soops/run_parametric.py",
         "soops/importing.py",  # files of users, for scripts
         "soops/testing/__init__.py",
         "soops/testing/light.py",
@@ -360,6 +367,7 @@ def test_sentence_8_only_the_driver_writes_records_journal_and_index():
         "kernel/records/journal.py",
         "kernel/runs/ledger.py",
         "kernel/runs/rebuild.py",
+        "kernel/runs/carry_out.py",  # a migration: it holds the lock of the driver
     }
     for path in (KERNEL / "runs" / "launch").glob("*.py"):
         assert "soops-run.json" not in path.read_text(encoding="utf-8")
@@ -483,18 +491,24 @@ def test_sentence_10_nearest_wins(monkeypatch, tmp_path):
     for name, distribution in (("builtin", "soops"), ("b", "soops-b"), ("a", "soops-a")):
         module = make(name, answers=name != "a")
         entries.append(Found(name=name, value=module.__name__, distribution=distribution))
+
+    def metadata_of(item):
+        return {"METADATA": f"Metadata-Version: 2.1\nName: {item.distribution}\nVersion: 1\n\n"}
+
     monkeypatch.setattr(
         discovery,
         "entry_points",
-        lambda group: [
-            types.SimpleNamespace(
-                name=item.name,
-                value=item.value,
-                dist=types.SimpleNamespace(name=item.distribution, version="1"),
-            )
-            for item in entries
-            if group == "soops"
-        ],
+        lambda: types.SimpleNamespace(
+            select=lambda group: [
+                types.SimpleNamespace(
+                    name=item.name,
+                    value=item.value,
+                    dist=types.SimpleNamespace(read_text=metadata_of(item).get),
+                )
+                for item in entries
+                if group == "soops"
+            ]
+        ),
     )
     app = App.create()
 

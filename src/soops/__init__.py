@@ -138,7 +138,9 @@ _NAMES_OF = {
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 _MODULES = {
     **{name: f"soops.{name}" for name in ("api", "base", "cliargs", "ioutils", "parsing")},
-    **{name: f"soops.{name}" for name in ("study", "timing")},
+    **{name: f"soops.{name}" for name in ("study", "timing", "formatting", "plot_selected")},
+    **{name: f"soops.{name}" for name in ("run_parametric", "scoop_outputs", "print_info")},
+    **{name: f"soops.{name}" for name in ("find_studies", "show_jobs", "runners", "plugins")},
     **{name: name for name in ("fnmatch", "glob", "itertools", "os", "shutil", "subprocess")},
     **{name: name for name in ("sys", "tempfile", "time")},
     "op": "os.path",

@@ -17,6 +17,7 @@ from soops.kernel.study.grammar import (
     parse_dict,
     parse_directive,
     parse_list,
+    parse_older,
     parse_text,
     parse_value,
     render,
@@ -32,6 +33,7 @@ __all__ = [
     "parse_dict",
     "parse_directive",
     "parse_list",
+    "parse_older",
     "parse_text",
     "parse_value",
     "render",
@@ -122,7 +124,7 @@ def extract_values(
     ]
 
 
-extract_floats = partial(extract_values, dtype=float)
+extract_floats = extract_values
 extract_ints = partial(extract_values, dtype=int)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from soops.kernel.values import PlannedRun, RunRecord, Scooped, Source, Summary,
 if TYPE_CHECKING:
     from soops.kernel.records.found import FoundRun as FoundRun
     from soops.kernel.records.status import StudyStatus as StudyStatus
+    from soops.kernel.runs.migrate import Migration as Migration
+    from soops.kernel.runs.migrate import Move as Move
     from soops.kernel.runs.prepare import Prepared
 
 __all__ = [
@@ -34,11 +36,13 @@ __all__ = [
     "find",
     "jobs",
     "load_module",
+    "migrate",
     "plan",
     "rebuild_index",
     "run",
     "scoop",
     "to_frame",
+    "undo_migration",
 ]
 
 log = logging.getLogger("soops")
@@ -177,19 +181,24 @@ def _drive(
         Ledger(prepared, options, total) as ledger,
     ):
         app.emit("soops_study_started", study=study, total=total)
+        drive = Drive(
+            app=app,
+            study=study,
+            options=options,
+            runner=runner,
+            ledger=ledger,
+            jobs=jobs,
+            accept_exit=prepared.info.accept_exit,
+            on_record=on_record,
+            say=say,
+        )
         try:
-            drive = Drive(
-                app=app,
-                study=study,
-                options=options,
-                runner=runner,
-                ledger=ledger,
-                jobs=jobs,
-                accept_exit=prepared.info.accept_exit,
-                on_record=on_record,
-                say=say,
-            )
             summary = drive.run(plan_runs(prepared, ledger.known, options))
+        except SoopsError:
+            runner.close()
+            if drive.error is not None:  # the runner is whole, so what ended is known
+                app.emit("soops_study_ended", study=study, summary=drive.summary())
+            raise
         finally:
             runner.close()  # nothing runs any more when the lock is given back
         app.emit("soops_study_ended", study=study, summary=summary)
@@ -358,3 +367,30 @@ def check_index(root: PathLike) -> list[str]:
     from soops.kernel.runs.ledger import check
 
     return check(Path(root))
+
+
+def migrate(
+    root: PathLike,
+    *,
+    add: Mapping[str, Any] | Iterable[str] = (),
+    rename: Mapping[str, str] | Iterable[str] = (),
+    drop: Iterable[str] = (),
+    apply: bool = False,
+) -> Migration:
+    """Drop, rename, then add parameters of all runs of a root; with ``apply`` only, else say how.
+
+    ``add={"--tol": 1e-6}`` or ``add=["--tol=1e-6"]``, ``rename={"--a": "--b"}``,
+    ``drop=["--c"]``. The directories get the names that the changed program would give them.
+    ``conflicts`` of the result say what is in the way: then ``apply`` raises ``StudyError``.
+    """
+    from soops.kernel.runs.migrate import Changes
+    from soops.kernel.runs.migrate import migrate as carry_out
+
+    return carry_out(Path(root), Changes.create(add, rename, drop), apply=apply)
+
+
+def undo_migration(root: PathLike, *, apply: bool = False) -> Migration:
+    """Take the newest migration of a runs root back; without ``apply`` say what would change."""
+    from soops.kernel.runs.migrate import undo
+
+    return undo(Path(root), apply=apply)

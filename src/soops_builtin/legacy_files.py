@@ -29,6 +29,8 @@ log = logging.getLogger("soops")
 
 OPTIONS, LOG, TABLE = "options.txt", "output_log.txt", "all_parameters.csv"
 PARAMETERS = "soops-parameters.csv"
+#: Changes below a runs root when the parameters of its runs are changed.
+MIGRATIONS = ".soops/migrations"
 #: The last line of a log; without it the table may be older than the runs.
 LAST_LINE = "the parameters of all runs are in"
 #: Names of run directories that are held at a time while the table is written.
@@ -130,7 +132,7 @@ class _Files:
             self._say(f"stopped: {summary.stopped or 'interrupted'}")
         table = self.study.output_dir / TABLE
         with self._only_warn():
-            if self.any_ended or self.stale or not table.exists():
+            if self.any_ended or self.stale or _is_old(table, self.study.root):
                 _write_table(table, self.study)
             self._say(f"{LAST_LINE} {table}")
         if self._log is not None:
@@ -191,6 +193,14 @@ def _encode(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a character: neither text nor a file name
         return text.encode("utf-8", "backslashreplace")
+
+
+def _is_old(table: Path, root: Path) -> bool:
+    """Return whether there is no table, or the runs were migrated after it was written."""
+    try:
+        return table.stat().st_mtime <= (root / MIGRATIONS).stat().st_mtime
+    except OSError:
+        return not table.exists()
 
 
 def _ends_well(path: Path) -> bool:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from soops.api import (
     CheckSpec,
     CommandSpec,
     DirectiveSpec,
-    PlannedRun,
     ReaderSpec,
     RunFunctionSpec,
     RunnerSpec,
-    RunRecord,
     ScraperSpec,
     StepSpec,
     StoreSpec,
-    StudyRun,
-    Summary,
-    UserModule,
     hookimpl,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from soops.api import PlannedRun, RunRecord, StudyRun, Summary, UserModule
 
 
 @hookimpl
@@ -150,6 +150,7 @@ def soops_commands() -> Sequence[CommandSpec]:
         "info": "show the parameters of a module and of run directories",
         "jobs": "show studies, running and ended",
         "index": "check or rebuild the index of a study",
+        "migrate": "add, rename or drop a parameter of runs that are done",
         "demo": "run an example study from end to end",
     }
     return [

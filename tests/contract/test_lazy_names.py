@@ -71,14 +71,18 @@ def test_a_name_loads_its_module_only():
     [
         "soops.base",
         "soops.cliargs",
+        "soops.find_studies",
         "soops.formatting",
         "soops.ioutils",
         "soops.loading",
         "soops.parsing",
         "soops.plot_selected",
         "soops.plugins",
+        "soops.print_info",
         "soops.run_parametric",
+        "soops.runners",
         "soops.scoop_outputs",
+        "soops.show_jobs",
         "soops.timing",
     ],
 )

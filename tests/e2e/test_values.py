@@ -193,19 +193,27 @@ def test_a_program_cannot_get_a_null_character_and_its_run_says_so(here):
 
 def test_the_commands_show_the_value_as_it_is(here, capfd):
     run_values([1, 1.0, "1", "1.10", "007", "", None, True], SHELL)
+    shown = ["1", "1.0", "1", "1.10", "007", "", "None", "True"]
     directories = sorted(str(path) for path in Path("out").glob("*-*"))
     capfd.readouterr()
 
     assert find_main(["-k", "--v", "out"]) == 0
-    assert capfd.readouterr().out.split("\n")[:-1] == "1 1.0 1 1.10 007  None True".split(" ")
+    assert capfd.readouterr().out.split("\n")[:-1] == shown
     assert info_main(["module.py", "-e", *directories]) == 0
     lines = [line for line in capfd.readouterr().out.splitlines() if "--v: " in line]
-    assert [line.partition("--v: ")[2] for line in lines] == "1 1.0 1 1.10 007  None True".split(
-        " "
-    )
+    assert [line.partition("--v: ")[2] for line in lines] == shown
     assert find_main(["--json", "out"]) == 0
     rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [row["parameters"]["--v"] for row in rows] == [1, 1.0, "1", "1.10", "007", "", None, True]
+    assert [row["parameters"]["--v"] for row in rows] == [
+        1,
+        1.0,
+        "1",
+        "1.10",
+        "007",
+        "",
+        None,
+        True,
+    ]
     assert [type(row["parameters"]["--v"]) for row in rows[:3]] == [int, float, str]
     assert find_main(["-q", "v == '007'", "-k", "iset", "out"]) == 0
     assert capfd.readouterr().out.strip() == "4"

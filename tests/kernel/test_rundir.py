@@ -208,7 +208,7 @@ def test_every_text_comes_back(values, number, finished):
         KEY, finished, number, values
     )
 
-    row = parameters_csv._parse(data)
+    row = parameters_csv.parse_row(data)
 
     assert dict(row.values) == values
     assert list(row.values) == list(values)

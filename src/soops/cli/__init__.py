@@ -1,7 +1,8 @@
 """The command line: thin click commands that call one function and return its code.
 
-Here are the entry points of the console scripts and the one table of errors. Nothing but
-console scripts, ``python -m soops`` and tests imports this package.
+Here are the entry points of the console scripts and the one table of errors. Imported by
+console scripts, ``python -m soops``, tests, and inside functions by the modules of the script
+library that give scripts the commands as functions (``soops.run_parametric``, ...).
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from soops.kernel.errors import ExitCode, SoopsError
+from soops.kernel.errors import ExitCode, SoopsError, UsageError
 
-__all__ = ["find_main", "info_main", "jobs_main", "main", "run_main", "scoop_main"]
+__all__ = [
+    "find_main",
+    "info_main",
+    "jobs_main",
+    "main",
+    "parse_arguments",
+    "run_main",
+    "scoop_main",
+    "usage_errors",
+]
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -47,6 +57,39 @@ def find_main(args: Sequence[str] | None = None) -> int:
 def jobs_main(args: Sequence[str] | None = None) -> int:
     """Run ``soops-jobs``."""
     return _call("soops-jobs", args)
+
+
+def parse_arguments(program: str, args: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the values that a command line gives to the parameters of its command.
+
+    Parameters
+    ----------
+    program : str
+        ``"soops-NAME"``.
+    args : sequence of str, optional
+        The words that follow it; None: those of this process.
+
+    Raises
+    ------
+    SystemExit
+        When the line is wrong, which is said on standard error, or asks for the help. This
+        is what the parsers of Python's argparse do.
+    """
+    from soops.cli.group import parse
+
+    with usage_errors(program):
+        return parse(program, list(sys.argv[1:] if args is None else args))
+
+
+@contextlib.contextmanager
+def usage_errors(program: str) -> Iterator[None]:
+    """Say what is wrong with a command line and raise SystemExit, as argparse does."""
+    import click
+
+    try:
+        yield
+    except (UsageError, click.ClickException, click.exceptions.Exit) as exc:
+        raise SystemExit(_code_of(exc, program)) from None
 
 
 def _call(program: str, args: Sequence[str] | None) -> int:

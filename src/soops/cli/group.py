@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from soops.cli import argv
 from soops.cli.common import Session, adopt, current_app, words_for
 from soops.kernel.errors import SoopsError, UsageError, unknown_name
 
-__all__ = ["Soops", "command", "invoke"]
+__all__ = ["Soops", "call", "command", "invoke", "parse"]
 
 #: The kernel's own commands: where each is, and a line of words for the help.
 OWN = {
@@ -121,18 +122,46 @@ def invoke(program: str, args: list[str]) -> int:
     args : list of str
         The words that follow it.
     """
-    session = Session(tuple(argv.disabled_plugins(args)), (program, *args))
-    root = click.Context(soops, info_name="soops", obj=session)
-    target: click.Command = soops
-    if program != "soops":
-        name = program.removeprefix("soops-")
-        target = adopt(command(root, name), name, version=True)
+    target, root = _target(program, args)
     code = _complete(target, program, root.obj)
     if code is not None:
         return code
     with target.make_context(program, words_for(target, args), obj=root.obj) as ctx:
         result = target.invoke(ctx)
     return result if isinstance(result, int) else 0
+
+
+def parse(program: str, args: list[str]) -> dict[str, Any]:
+    """Return the values of the parameters of a command line; errors are exceptions.
+
+    The value of ``--disable-plugin`` is that of ``disabled_plugins``.
+    """
+    target, root = _target(program, args)
+    with target.make_context(program, words_for(target, args), obj=root.obj) as ctx:
+        return {**ctx.params, "disabled_plugins": list(argv.disabled_plugins(args))}
+
+
+def call(program: str, values: Mapping[str, Any], disabled: Sequence[str] = ()) -> Any:
+    """Call a command with values of its parameters; those that are absent have their defaults.
+
+    Returns
+    -------
+    object
+        What the function of the command returns.
+    """
+    target, root = _target(program, [f"--disable-plugin={name}" for name in disabled])
+    with click.Context(target, info_name=program, obj=root.obj) as ctx:
+        return ctx.invoke(target, **values)
+
+
+def _target(program: str, args: list[str]) -> tuple[click.Command, click.Context]:
+    """Return the command of a program, and the context that knows the session."""
+    session = Session(tuple(argv.disabled_plugins(args)), (program, *args))
+    root = click.Context(soops, info_name="soops", obj=session)
+    if program == "soops":
+        return soops, root
+    name = program.removeprefix("soops-")
+    return adopt(command(root, name), name, version=True), root
 
 
 def _complete(target: click.Command, program: str, obj: object) -> int | None:

@@ -1,10 +1,12 @@
-"""``soops run``: a program over a parameter space. Only ``soops.cli`` imports it."""
+"""``soops run``: a program over a parameter space.
+
+Imported by ``soops.cli`` and, inside functions, by ``soops.run_parametric``.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +22,13 @@ from soops.cli.common import (
     printable,
 )
 from soops.kernel.errors import ExitCode
-from soops.kernel.values import Decision, PlannedRun, Summary
+from soops.kernel.values import Decision
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from soops.kernel.app import App
+    from soops.kernel.values import Summary
+
+__all__ = ["drive", "run", "show_plan"]
 
 what = Section("What is run")
 which = Section("Which sets")
@@ -190,29 +196,44 @@ def run(
     that says how the program is run, with get_run_info(); a .toml study may do without. What
     is finished is not run again, and an interrupted study goes on where it stopped.
     """
-    from soops import study
-
     options["runner_options"] = dict(runner_options)
     options["argv"] = command_line(ctx)
     app = current_app(ctx)
     if dry_run or explain:
-        planned = study.plan(conf, run_mod, app=app, dry_run=True, **options)
-        _show_plan(planned, explain=explain, as_json=as_json, silent=options["silent"])
+        show_plan(app, conf, run_mod, explain=explain, as_json=as_json, **options)
         return int(ExitCode.OK)
-    if as_json:
-        from soops.cli.records import RecordPrinter
-
-        app.add(RecordPrinter(), "soops run --json")
     from soops.kernel.runs.orphans import subreaper
 
     # This process is a driver and nothing else: what a killed slot leaves comes to it.
     with subreaper():
-        summary = study.run(conf, run_mod, app=app, progress=not options["silent"], **options)
-    if options["shell"]:
-        from soops.base import shell
+        return _code(drive(app, conf, run_mod, as_json=as_json, **options))
 
-        shell()
-    return _code(summary)
+
+def drive(
+    app: App,
+    conf: str,
+    run_mod: str | None,
+    *,
+    as_json: bool = False,
+    shell: bool = False,
+    silent: bool = False,
+    **options: Any,
+) -> Summary:
+    """Run a study as the command does; ``options`` are those of ``soops.run``."""
+    from soops import study
+
+    if as_json:
+        from soops.cli.records import RecordPrinter
+
+        app.add(RecordPrinter(), "soops run --json")
+    summary = study.run(
+        conf, run_mod, app=app, progress=not silent, silent=silent, shell=shell, **options
+    )
+    if shell:
+        from soops.base import shell as open_shell
+
+        open_shell()
+    return summary
 
 
 def _code(summary: Summary) -> int:
@@ -221,12 +242,21 @@ def _code(summary: Summary) -> int:
     return int(ExitCode.OK if summary.ok else ExitCode.RUNS_FAILED)
 
 
-def _show_plan(
-    planned: Iterator[PlannedRun], *, explain: bool, as_json: bool, silent: bool
+def show_plan(
+    app: App,
+    conf: str,
+    run_mod: str | None,
+    *,
+    explain: bool = False,
+    as_json: bool = False,
+    silent: bool = False,
+    **options: Any,
 ) -> None:
-    """Print a plan set by set; it is never held as a whole."""
+    """Print set by set what would be done; the plan is never held as a whole."""
+    from soops import study
     from soops.kernel.records.found import json_planned
 
+    planned = study.plan(conf, run_mod, app=app, dry_run=True, silent=silent, **options)
     lines = JsonLines()
     total = to_run = 0
     for item in planned:

@@ -1,20 +1,26 @@
-"""``soops scoop``: the outputs of runs to one table. Only ``soops.cli`` imports it."""
+"""``soops scoop``: the outputs of runs to one table.
+
+Imported by ``soops.cli`` and, inside functions, by ``soops.scoop_outputs``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from soops.cli.common import JsonLines, Section, SectionedCommand, current_app
 from soops.kernel.errors import ExitCode, SoopsError, UsageError
-from soops.kernel.values import Scooped
 
-__all__ = ["scoop"]
+if TYPE_CHECKING:
+    from soops.kernel.app import App
+    from soops.kernel.values import Scooped
+
+__all__ = ["arguments", "gather", "names", "refuse_contradictions", "scoop"]
 
 rows = Section("Rows")
 results = Section("Results")
@@ -113,27 +119,48 @@ def scoop(
     SCOOP_MOD is the script with get_scoop_info(), or a .toml study. DIRECTORY is a run
     directory, one that holds run directories, or a pattern of these.
     """
-    from soops import study
-
-    if options["reuse"] and options["update"]:
-        raise UsageError("-r and -u exclude each other", hint="-u reuses the stored rows, too")
-    if use_plugins is not None and omit_plugins is not None:
-        raise UsageError("--use-plugins and --omit-plugins exclude each other")
+    refuse_contradictions(options["reuse"], options["update"], use_plugins, omit_plugins)
     options["sort"] = names(sort, "--sort")
     options["filter"] = names(filter, "--filter") or None
     options["use_plugins"] = names(use_plugins, "--use-plugins")
     options["omit_plugins"] = names(omit_plugins, "--omit-plugins")
-    with _debugger(options["debug"]), _stdout_for_json(as_json):
+    scooped = gather(
+        current_app(ctx),
+        scoop_mod,
+        directories,
+        as_json=as_json,
+        shell=shell,
+        plugin_module=plugin_mod,
+        call_plugins=not no_plugins,
+        plugin_args=arguments(plugin_args),
+        save_csv=not no_csv,
+        output_dir=output_dir,
+        **options,
+    )
+    failed = bool(scooped.failed_steps) or (strict and bool(scooped.errors))
+    return int(ExitCode.RUNS_FAILED if failed else ExitCode.OK)
+
+
+def gather(
+    app: App,
+    scoop_mod: str,
+    directories: Sequence[str],
+    *,
+    as_json: bool = False,
+    shell: bool = False,
+    debug: bool = False,
+    **options: Any,
+) -> Scooped:
+    """Scoop as the command does; ``options`` are those of ``soops.scoop``."""
+    from soops import study
+
+    with _debugger(debug), _stdout_for_json(as_json):
         scooped = study.scoop(
             scoop_mod,
             directories,
-            app=current_app(ctx),
+            app=app,
             say=lambda text: click.echo(text, err=True),
-            plugin_module=plugin_mod,
-            call_plugins=not no_plugins,
-            plugin_args=_arguments(plugin_args),
-            save_csv=not no_csv,
-            output_dir=output_dir,
+            debug=debug,
             **options,
         )
     if as_json:
@@ -142,11 +169,21 @@ def scoop(
             lines(row)
     if shell:
         _shell(scooped)
-    failed = bool(scooped.failed_steps) or (strict and bool(scooped.errors))
-    return int(ExitCode.RUNS_FAILED if failed else ExitCode.OK)
+    return scooped
 
 
-def _arguments(text: str | None) -> dict[str, Any]:
+def refuse_contradictions(
+    reuse: bool, update: bool, use_plugins: str | None, omit_plugins: str | None
+) -> None:
+    """Raise a UsageError for options that cannot be given together."""
+    if reuse and update:
+        raise UsageError("-r and -u exclude each other", hint="-u reuses the stored rows, too")
+    if use_plugins is not None and omit_plugins is not None:
+        raise UsageError("--use-plugins and --omit-plugins exclude each other")
+
+
+def arguments(text: str | None) -> dict[str, Any]:
+    """Return the arguments of steps that ``--plugin-args`` gives."""
     from soops.kernel.study.grammar import parse_dict
     from soops.kernel.values import Source
 

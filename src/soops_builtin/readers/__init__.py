@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from soops.api import Source, Study, StudyError
-from soops.parsing import parse_dict
+from soops.parsing import parse_dict, parse_older
 
 __all__ = ["read_ini", "read_text", "read_toml"]
 
@@ -27,7 +27,9 @@ def read_text(text: str, source: Source, section: str | None) -> Study:
                 source=Source(path=source.path),
                 hint=f"begin it with a line [{section}], or leave --study out",
             )
-    return Study(name=name, source=source, values=parse_dict(text, source=source))
+    values = parse_dict(text, source=source)
+    older = parse_older(text, values, source=source)
+    return Study(name=name, source=source, values=values, older=older)
 
 
 def read_ini(text: str, source: Source, section: str | None) -> Study:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from soops.api import Source, Study, StudyError, unknown_name
-from soops.parsing import GrammarError, parse_dict
+from soops.parsing import GrammarError, parse_dict, parse_older
 
 __all__ = ["read"]
 
@@ -82,13 +82,15 @@ def read(text: str, source: Source, section: str | None) -> Study:
         raise unknown_name("study", name, studies, source=path)
     chosen = file.sections[name]
     own = f"{name}{GENERATE}"
+    values, older = file.values(chosen, directives=True)
     others = _Arguments(file, [other for other in file.sections if other not in (name, DEFAULT)])
     return Study(
         name=name,
         source=replace(path, section=name, line=chosen.line),
-        values=file.values(chosen, directives=True),
+        values=values,
         generate=others.get(own),
         sections=others,
+        older=older,
     )
 
 
@@ -99,23 +101,37 @@ class _File:
         self.sections = sections
         self.path = path
 
-    def values(self, section: _Section, *, directives: bool) -> dict[Any, Any]:
-        """Return what a section says, for a study with the keys of ``[DEFAULT]``."""
+    def values(
+        self, section: _Section, *, directives: bool
+    ) -> tuple[dict[Any, Any], dict[Any, Any]]:
+        """Return what a section says, for a study with the keys of ``[DEFAULT]``.
+
+        The second dict has the values that soops 2026.2 read otherwise, as it read them.
+        """
         options = list(section.options.values())
         if directives and DEFAULT in self.sections:
             common = self.sections[DEFAULT].options
             options = [option for key, option in common.items() if key not in section.options]
             options += section.options.values()
         values: dict[Any, Any] = {}
+        older: dict[Any, Any] = {}
         for option in options:
-            values.update(self._parse(section, option, directives))
-        return values
+            given, otherwise = self._parse(section, option, directives)
+            values.update(given)
+            older = {key: value for key, value in older.items() if key not in given}
+            older.update(otherwise)
+        return values, older
 
-    def _parse(self, section: _Section, option: _Option, directives: bool) -> dict[Any, Any]:
+    def _parse(
+        self, section: _Section, option: _Option, directives: bool
+    ) -> tuple[dict[Any, Any], dict[Any, Any]]:
         source = replace(self.path, section=section.name, line=option.line)
         value = self._interpolate(section, option, option.value, 0)
         try:
-            return parse_dict(option.head + value, source=source, directives=directives)
+            values = parse_dict(option.head + value, source=source, directives=directives)
+            # Blanks at the end of a value never counted, in files.
+            older = parse_older(option.head + value.rstrip(), values) if directives else {}
+            return values, older
         except GrammarError as exc:
             if value == option.value:
                 raise
@@ -181,7 +197,7 @@ class _Arguments(Mapping[str, Mapping[str, Any]]):
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         if name not in self._names:
             raise KeyError(name)
-        return self._file.values(self._file.sections[name], directives=False)
+        return self._file.values(self._file.sections[name], directives=False)[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

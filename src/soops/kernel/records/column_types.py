@@ -16,7 +16,7 @@ from typing import Any
 
 from soops.kernel.records.parameters_csv import ParametersRow
 
-__all__ = ["ColumnTypes", "typed_values"]
+__all__ = ["ColumnTypes", "Reading", "parameter_columns", "typed_values"]
 
 #: Combinations tried for one row; two microseconds each.
 TRIES = 2000
@@ -34,7 +34,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
 _SUSPICIOUS = re.compile(r"\\|[0-9][A-Za-z]").search
 _NUMERIC = frozenset("-+.0123456789")
 #: What a text may have been: its kind, the ``repr`` that was hashed, the value.
-_Reading = tuple[str, str, Any]
+Reading = tuple[str, str, Any]
 
 
 class ColumnTypes:
@@ -58,6 +58,11 @@ class ColumnTypes:
         just this text; else it stays a text. The output directory and ``script_dir`` are
         left out.
         """
+        readings, certain = self.readings(row)
+        return {name: value for name, (_, _, value) in readings.items()}, certain
+
+    def readings(self, row: ParametersRow) -> tuple[dict[str, Reading], bool]:
+        """Return what :meth:`restore` does, each value with its kind and the text hashed."""
         names = tuple(parameter_columns(row.values))
         texts = [row.values[name] for name in names]
         kinds = self._kinds.setdefault(names, {})
@@ -77,15 +82,15 @@ class ColumnTypes:
             found = [_likeliest(text) for text in texts]
         else:
             kinds.update((name, kind) for name, (kind, _, _) in zip(names, found, strict=True))
-        return {name: value for name, (_, _, value) in zip(names, found, strict=True)}, certain
+        return dict(zip(names, found, strict=True)), certain
 
     def _search(
         self,
         pkey: str,
         names: tuple[str, ...],
-        columns: list[list[_Reading]],
+        columns: list[list[Reading]],
         tries: int,
-    ) -> list[_Reading] | None:
+    ) -> list[Reading] | None:
         """Return the readings, one of each column, that give the key."""
         hashed = [i for i, name in enumerate(names) if name not in self.unhashed]
         heads = {i: f"{names[i]!r}: " for i in hashed}
@@ -110,7 +115,7 @@ def parameter_columns(columns: Mapping[str, str]) -> list[str]:
     return names[:-2] if names[-1:] == ["script_dir"] else names
 
 
-def _combinations(columns: list[list[_Reading]], hashed: list[int]) -> Iterator[list[_Reading]]:
+def _combinations(columns: list[list[Reading]], hashed: list[int]) -> Iterator[list[Reading]]:
     """Yield choices of one reading for each column: the likeliest, then ever less likely."""
     first = [readings[0] for readings in columns]
     open_columns = [i for i in hashed if len(columns[i]) > 1]
@@ -123,16 +128,16 @@ def _combinations(columns: list[list[_Reading]], hashed: list[int]) -> Iterator[
                 yield chosen
 
 
-def _likeliest(text: str) -> _Reading:
+def _likeliest(text: str) -> Reading:
     return next(_readings(text))
 
 
-def _remembered_first(text: str, kind: str | None) -> list[_Reading]:
+def _remembered_first(text: str, kind: str | None) -> list[Reading]:
     """Return what a text may have been; first what its column was found to hold before."""
     return sorted(_readings(text), key=lambda reading: reading[0] != kind)
 
 
-def _readings(text: str) -> Iterator[_Reading]:
+def _readings(text: str) -> Iterator[Reading]:
     """Yield what a text may have been, most likely first."""
     if text in _WORDS:
         for value in _WORDS[text]:
@@ -151,7 +156,7 @@ def _readings(text: str) -> Iterator[_Reading]:
     yield from _rarer(text, number)
 
 
-def _rarer(text: str, number: Any) -> Iterator[_Reading]:
+def _rarer(text: str, number: Any) -> Iterator[Reading]:
     """Yield readings of a number that older soops wrote with another text than Python's."""
     if isinstance(number, int):
         yield "np.int64", f"np.int64({number})", number

@@ -41,6 +41,10 @@ __all__ = [
 #: Number of a run of which nothing tells it: the file of an older soops, in a renamed directory.
 NO_NUMBER = -1
 
+#: What becomes of a directory whose parameters cannot be read.
+LEFT_OUT = "; the directory is left out"
+BY_NAME = "; its name says which run it is, and soops-run makes the file anew for that run"
+
 _NAME = re.compile(r"(?<![0-9])(0[0-9]{2}|[1-9][0-9]{2,17})-([0-9a-f]{32})(?=/|$)").search
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -246,11 +250,15 @@ class DirectoryReader:
         except DiskError as exc:
             if not isinstance(exc.__cause__, FileNotFoundError | NotADirectoryError):
                 problem = exc.message
+            elif named is not None and os.listdir(path):  # an empty one is only just made
+                problem = f"there is no {PARAMETERS_NAME} in {path!r}"
         except StudyError as exc:
             problem = exc.message
         if row is not None and named is not None and row.pkey != named[1]:
             problem = f"the parameters in {path!r} are those of another run, {row.pkey}"
             row = None
+        if problem is not None:
+            problem += LEFT_OUT if named is None else BY_NAME
         if row is None and named is None:
             return None, problem
         found = self._bare(name, row, named)

@@ -1,4 +1,5 @@
-"""The file of the index: how it is opened, trusted, and closed. Only ``index`` uses it.
+"""The file of the index: how it is opened, trusted, and closed. ``index`` uses it, and who
+changes run directories tells it that the file is not to be believed.
 
 The index is a cache, so nothing is flushed to the disk while it is used; instead it is only
 believed when it was closed in order. ``.soops/index.state`` then holds its checksum. It is

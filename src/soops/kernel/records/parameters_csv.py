@@ -27,9 +27,12 @@ __all__ = [
     "PARAMETERS_NAME",
     "ParametersRow",
     "header_line",
+    "join_rows",
     "mark_finished",
     "parameters_line",
+    "parse_row",
     "read_parameters_csv",
+    "split_rows",
     "write_parameters_csv",
 ]
 
@@ -163,13 +166,20 @@ def read_parameters_csv(path: str | os.PathLike[str]) -> ParametersRow:
     except OSError as exc:
         raise DiskError(name, exc, "read") from exc
     try:
-        return _parse(data)
+        return parse_row(data)
     except ValueError as exc:
         hint = "run this parameter set again, or remove its directory"
         raise DamagedFileError(name, str(exc), hint) from exc
 
 
-def _parse(data: bytes) -> ParametersRow:
+def parse_row(data: bytes) -> ParametersRow:
+    """Return what the content of a file says.
+
+    Raises
+    ------
+    ValueError
+        When it is empty, cut, or no such file at all.
+    """
     header, row = _two_rows(data)
     if len(set(header)) != len(header):
         raise ValueError("a column stands there twice")
@@ -184,6 +194,24 @@ def _parse(data: bytes) -> ParametersRow:
     if flag not in _FLAGS:
         raise ValueError(f"finished is {flag[:40]!r}")
     return ParametersRow(pkey=pkey, finished=_FLAGS[flag], number=_number(number), values=values)
+
+
+def split_rows(data: bytes) -> dict[str, str]:
+    """Return all columns of a file and the texts of its row, in their order.
+
+    Raises
+    ------
+    ValueError
+        When it is no file of one row.
+    """
+    parse_row(data)
+    return dict(zip(*_two_rows(data), strict=True))
+
+
+def join_rows(columns: Mapping[str, Any]) -> bytes:
+    """Return the file of these columns; what :func:`split_rows` gave, changed."""
+    lines = (",".join(map(_cell, columns)), ",".join(map(_cell, columns.values())))
+    return _encode("".join(f"{line}\n" for line in lines))
 
 
 def _two_rows(data: bytes) -> tuple[list[str], list[str]]:

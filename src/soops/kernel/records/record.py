@@ -31,9 +31,11 @@ __all__ = [
     "RECORD_NAME",
     "last_attempt",
     "load_record",
+    "parse_record",
     "read_record",
     "record_from_dict",
     "record_to_dict",
+    "render_dict",
     "set_aside",
     "write_record",
 ]
@@ -327,9 +329,27 @@ def _load_unnamed(path: str) -> dict[str, Any] | None:
 
 
 def _render(record: RunRecord) -> bytes:
-    """Return the text of a record, the checksum of what stands before it last."""
-    body = _encode(record_to_dict(record))[:-1].encode("ascii") + b","
+    return render_dict(record_to_dict(record))
+
+
+def render_dict(given: Mapping[str, Any]) -> bytes:
+    """Return the text of a record in JSON form, the checksum of what stands before it last."""
+    text = _encode({key: given[key] for key in given if key != "checksum"})
+    body = text[:-1].encode("ascii") + b","
     return b'%b%b%08x"\n}\n' % (body, _MARK, zlib.crc32(body))
+
+
+def parse_record(path: str, data: bytes) -> dict[str, Any]:
+    """Return the JSON of a record, checked, with what a newer soops may have added to it.
+
+    Raises
+    ------
+    DamagedFileError
+        Naming ``path``.
+    """
+    _parse(path, data)
+    whole: dict[str, Any] = json.loads(data)
+    return whole
 
 
 def _parse(path: str, data: bytes) -> dict[str, Any]:

@@ -18,14 +18,21 @@ from typing import Any, get_type_hints
 from soops.kernel.records.disk import DamagedFileError, DiskError, read_file, replace_file
 from soops.kernel.records.lock import STATE_DIR, make_state_dir
 
-__all__ = ["StudyFile", "known_roots", "read_study_file", "register_root", "write_study_file"]
+__all__ = [
+    "STUDY_NAME",
+    "StudyFile",
+    "known_roots",
+    "read_study_file",
+    "register_root",
+    "write_study_file",
+]
 
 log = logging.getLogger("soops")
 
 #: Roots remembered of a user, and bytes of their list at which older ones are dropped.
 MOST, MOST_BYTES = 500, 256 * 1024
 
-_NAME = "study.json"
+STUDY_NAME = "study.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ def write_study_file(root: str | os.PathLike[str], study: StudyFile) -> None:
     DiskError
         Naming the file.
     """
-    path = os.path.join(make_state_dir(root), _NAME)
+    path = os.path.join(make_state_dir(root), STUDY_NAME)
     text = json.dumps(dataclasses.asdict(study), indent=1)
     try:
         replace_file(path, text.encode("ascii") + b"\n")
@@ -90,7 +97,7 @@ def write_study_file(root: str | os.PathLike[str], study: StudyFile) -> None:
 
 def read_study_file(root: str | os.PathLike[str]) -> StudyFile | None:
     """Return what ``study.json`` of a runs root says; None without one, or a damaged one."""
-    path = os.path.join(root, STATE_DIR, _NAME)
+    path = os.path.join(root, STATE_DIR, STUDY_NAME)
     try:
         return _study_file(json.loads(read_file(path)))
     except (FileNotFoundError, NotADirectoryError):

@@ -68,7 +68,8 @@ class RunTemplate:
     Raises
     ------
     StudyError
-        When the template does not have exactly one ``%s``, or leads out of its root.
+        When the template does not have exactly one ``%s``, leads out of its root, or cannot
+        be the name of a file in this locale.
     """
 
     def __init__(self, text: str, source: Source | None = None) -> None:
@@ -82,6 +83,14 @@ class RunTemplate:
             )
         if "\0" in text:
             raise StudyError(f"the output directory {text!r} holds a zero byte", source=source)
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            raise StudyError(
+                f"the output directory {text!r} has letters that this locale lacks",
+                source=source,
+                hint="choose a UTF-8 locale: LC_ALL=C.UTF-8",
+            ) from None
         self._before, self._after = parts
         if {".", ".."} & set(self._after.split("/")[1:]):
             raise StudyError(

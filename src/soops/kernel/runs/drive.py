@@ -127,6 +127,7 @@ class Drive:
         self.interrupts = 0
         self.told_drain = self.told_cancel = False
         self.error: SoopsError | None = None
+        self.began = time.monotonic()
 
     def run(self, plan: Iterator[PlannedRun]) -> Summary:
         """Run what is planned; return how it went.
@@ -138,7 +139,7 @@ class Drive:
         SoopsError
             What the plan or the ledger raised, after the runs under way have ended.
         """
-        started = time.monotonic()
+        self.began = time.monotonic()
         with self._signals():
             try:
                 self._loop(plan)
@@ -146,14 +147,18 @@ class Drive:
                 self.ledger.flush()
         if self.error is not None:
             raise self.error
+        return self.summary()
+
+    def summary(self) -> Summary:
+        """Return how the pass stands, or ended: also one that ended with :attr:`error`."""
         return Summary(
             total=self.total,
             skipped=self.skipped,
             counts=dict(self.counts),
-            elapsed=time.monotonic() - started,
+            elapsed=time.monotonic() - self.began,
             failures=tuple(self.failures),
             interrupted=self.interrupts > 0,
-            stopped=self.stopped,
+            stopped=self.stopped or (self.error.message if self.error is not None else ""),
             root=self.study.root,
             remaining=self.remaining,
         )

@@ -21,17 +21,25 @@ from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.records import machine
-from soops.kernel.records.directories import decoded
+from soops.kernel.records.directories import DirectoryReader, decoded
 from soops.kernel.records.disk import DiskError
 from soops.kernel.records.index import Index, IndexRow, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
 from soops.kernel.records.lock import Lock
+from soops.kernel.records.migrations import require_settled
 from soops.kernel.records.record import set_aside, write_record
 from soops.kernel.records.roots import StudyFile, register_root, write_study_file
-from soops.kernel.records.rundir import RunDirWriter, mark_finished
+from soops.kernel.records.rundir import (
+    PARAMETERS_NAME,
+    RunDirWriter,
+    mark_finished,
+    read_parameters_csv,
+    write_parameters_csv,
+)
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.plan import KnownRuns
+from soops.kernel.runs.plan import FINISHED, KnownRuns
 from soops.kernel.runs.prepare import Prepared
+from soops.kernel.runs.provenance import provenance
 from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, StudyRun, Update
 
 __all__ = ["Ledger", "check", "known_runs", "rebuild"]
@@ -78,6 +86,7 @@ class Ledger:
         _require_writable(self.prepared.run.output_dir)
         with ExitStack() as stack:
             stack.enter_context(Lock(self.root, break_lock=self.options.break_lock))
+            require_settled(self.root)
             self.journal = stack.enter_context(Journal(self.root, durable=self.options.durable))
             self.index = stack.enter_context(Index(self.root, write=True))
             self._recover()
@@ -145,6 +154,9 @@ class Ledger:
             self._close_interrupted(interrupted)
         self.journal.ended([entry.directory for entry in under_way])
         self._unmarked = self.index.unmarked()
+        self._reader = DirectoryReader(
+            self.root, self.prepared.template, self.prepared.info.unhashed
+        )
 
     def _close_interrupted(self, entries: dict[str, Entry]) -> None:
         from soops.kernel.runs.orphans import end_marked
@@ -207,11 +219,21 @@ class Ledger:
         self.journal.ended([job.key])
 
     def skip(self, planned: PlannedRun) -> None:
-        """Note that a set needs no run; the check may have found an old run finished."""
-        directory = planned.directory
-        if planned.number in self._unmarked:
-            self._unmarked.discard(planned.number)
+        """Note that a set needs no run; the check may have found an old run finished.
+
+        Then its ``soops-parameters.csv`` says so from now on; a damaged one is made anew.
+        """
+        if planned.reason != FINISHED or planned.number not in self._unmarked:
+            return
+        self._unmarked.discard(planned.number)
+        directory, key = planned.directory, planned.parameters.pkey
+        if _says(directory, key):
             mark_finished(directory, True)
+        else:
+            write_parameters_csv(directory, key, True, planned.number, planned.values)
+        row, _ = self._reader.read(os.path.relpath(os.path.abspath(directory), self.root))
+        if row is not None:
+            self._rows.append(row)
 
     # --- after a run
 
@@ -312,38 +334,6 @@ def check(root: Path) -> list[str]:
         return index.check(None, read_under_way(root))
 
 
-def provenance() -> dict[str, Any]:
-    """Return what made the runs of this pass: versions, platform, commit of the directory."""
-    import platform
-
-    from soops._version import __version__
-
-    facts: dict[str, Any] = {
-        "soops": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
-        "user": machine.user_name(),
-        "cwd": os.getcwd(),
-    }
-    commit = _git("rev-parse", "HEAD")
-    if commit:
-        facts["git_commit"] = commit
-        facts["git_changed"] = bool(_git("status", "--porcelain", "--untracked-files=no"))
-    return facts
-
-
-def _git(*words: str) -> str:
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["git", *words], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def _require_writable(directory: Path) -> None:
     """Make the directory for the files of the study as a whole, before anything else."""
     try:
@@ -359,6 +349,14 @@ def _require_root(root: Path) -> None:
         raise StudyError(
             f"{str(root)!r} is not a directory", hint="give the directory that holds the runs"
         )
+
+
+def _says(directory: str, key: str) -> bool:
+    """Return whether the parameters file of a directory is whole, and that of this run."""
+    try:
+        return read_parameters_csv(f"{directory}/{PARAMETERS_NAME}").pkey == key
+    except StudyError:
+        return False
 
 
 def _lost_record(row: IndexRow, entry: Entry, run: StudyRun) -> RunRecord:

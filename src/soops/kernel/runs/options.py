@@ -125,14 +125,23 @@ class RunOptions:
 
     def namespace(self, conf: str, run_mod: str, contracts: Any) -> SimpleNamespace:
         """Return what user functions get as ``options``: the names that scripts read."""
+        from soops.kernel.study.grammar import parse_dict
+
+        def as_dict(text: Any, free_word: bool = True) -> Any:
+            if not isinstance(text, str):
+                return text
+            return parse_dict(text, free_word=free_word, directives=False)
+
+        # A text without pairs is the name of a section.
+        is_section = isinstance(self.generate, str) and not {"=", ":"} & set(self.generate)
         return SimpleNamespace(
-            cluster_kwargs=self.cluster_kwargs or {},
-            compute_pars=self.compute,
+            cluster_kwargs=as_dict(self.cluster_kwargs, free_word=False) or {},
+            compute_pars=as_dict(self.compute),
             conf=conf,
             contract=[list(keys) for keys in contracts] or None,
             dry_run=self.dry_run,
-            extra_conf=self.overrides or {},
-            generate_pars=self.generate,
+            extra_conf=as_dict(self.overrides) or {},
+            generate_pars=self.generate if is_section else as_dict(self.generate),
             n_workers=self.n_workers,
             output_dir=self.output_dir,
             recompute=self.recompute,

@@ -18,12 +18,14 @@ from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
 from soops.kernel.study.identity import identity, pkey
 from soops.kernel.values import Decision, ParameterSet, PlannedRun, RunRecord, State
 
-__all__ = ["KnownRuns", "count_sets", "parameter_sets", "plan_runs"]
+__all__ = ["FINISHED", "KnownRuns", "count_sets", "parameter_sets", "plan_runs"]
 
 #: Sets looked up in the index at a time.
 CHUNK = 256
 #: Filtered sets are counted beforehand only when the whole space has so few.
 COUNTED = 100_000
+#: The reason for which a set is not run when the check says so.
+FINISHED = "finished"
 BAD = (State.FAILED, State.TIMEOUT, State.LOST, State.CANCELLED)
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
@@ -104,17 +106,32 @@ class _Planner:
         }
         if missing:
             by_identity = self.known.lookup_identities(list(missing))
+            by_older = self._lookup_older([item for item in chunk if item.pkey not in rows])
             rows.update({missing[mark]: row for mark, row in by_identity.items()})
+            rows.update(by_older)
         marks = {key: mark for mark, key in missing.items()}
         for item in chunk:
             row = rows.get(item.pkey)
             mark = marks.get(item.pkey) or (row and row["identity"]) or ""
             if not mark:
                 mark = identity(_hashed(item.values, self.unhashed))
+            # A directory keeps the key in its name, by whatever way its set was found.
+            key = row["pkey"] if row is not None else item.pkey
             yield self._one(
-                ParameterSet(index=item.index, values=item.values, pkey=item.pkey, identity=mark),
+                ParameterSet(index=item.index, values=item.values, pkey=key, identity=mark),
                 row,
             )
+
+    def _lookup_older(self, items: list[ParameterSet]) -> dict[str, Mapping[str, Any]]:
+        """Return the rows of sets whose values soops 2026.2 read otherwise, by their keys now."""
+        if self.prepared.older is None:
+            return {}
+        keys = {}
+        for item in items:
+            values = self.prepared.older(item.index)
+            if values is not None:
+                keys[pkey(_hashed(values, self.unhashed))] = item.pkey
+        return {keys[key]: row for key, row in self.known.lookup_pkeys(list(keys)).items()}
 
     def _one(self, item: ParameterSet, row: Mapping[str, Any] | None) -> PlannedRun:
         prepared = self.prepared
@@ -172,7 +189,7 @@ class _Planner:
         if state in BAD:
             return Decision.RERUN, f"the last attempt ended {how}"
         if self._is_finished(directory, values, row):
-            return Decision.SKIP, "finished"
+            return Decision.SKIP, FINISHED
         if state is State.DONE:
             return Decision.RERUN, "it ended well but the check does not find it finished"
         return Decision.RERUN, "not finished"

@@ -19,6 +19,7 @@ from soops.kernel.plugging.usermodule import import_script
 from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.runs.command import CommandTemplate, fields_of
 from soops.kernel.runs.generate import Compute, computing, generate
+from soops.kernel.runs.older import Older, older_values
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import Expression, compile_expression
@@ -43,7 +44,8 @@ SCRIPT_DIR = "script_dir"
 class Prepared:
     """A study that is known to be right, ready to be planned.
 
-    ``compute`` maps the values of a set to the values that it changes or adds.
+    ``compute`` maps the values of a set to the values that it changes or adds; ``older`` maps
+    the index of a set to the values that soops 2026.2 read for it, where it read others.
     """
 
     run: StudyRun
@@ -55,6 +57,7 @@ class Prepared:
     namespace: SimpleNamespace
     where: tuple[Expression, ...] = ()
     compute: Compute | None = None
+    older: Older | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -117,8 +120,8 @@ def prepare(
     _check_keys(study, info, keys)
     values = _values(app, study, user, info, options, namespace)
     template = _template(values, info, study.source)
-    axes = build_axes(keys, {key: values[key] for key in keys}, contracts, study.source)
-    axes, warnings = _distinct(axes, info.unhashed)
+    all_axes = build_axes(keys, {key: values[key] for key in keys}, contracts, study.source)
+    axes, warnings = _distinct(all_axes, info.unhashed)
     space = ParameterSpace(keys, axes)
     compute = computing(user, options, space, axes, keys, namespace)
     run = StudyRun(
@@ -146,6 +149,7 @@ def prepare(
         namespace=namespace,
         where=_where(study, options, space, compute),
         compute=compute,
+        older=older_values(app, study, all_axes, space, compute, info.unhashed),
         warnings=tuple(warnings),
     )
 

@@ -72,7 +72,10 @@ def fields_of(job: Job) -> dict[str, Any]:
 def _recode(value: Any) -> Any:
     """Keep the bytes that a text stands for when the driver's encoding is not UTF-8."""
     if isinstance(value, str):
-        return os.fsencode(value).decode("utf-8", "surrogateescape")
+        try:
+            return os.fsencode(value).decode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # of a study file: letters that this encoding lacks
+            return value
     if isinstance(value, dict):
         return {_recode(key): _recode(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

@@ -14,7 +14,7 @@ from typing import Any
 from soops.kernel.app import App
 from soops.kernel.errors import PluginError, SoopsError, StudyError, near_misses
 from soops.kernel.plugging.specs import ReaderSpec
-from soops.kernel.study.grammar import parse_dict
+from soops.kernel.study.grammar import parse_dict, parse_older
 from soops.kernel.values import Directive, Generated, Source, Study
 
 __all__ = ["expand", "pending_keys", "read_study"]
@@ -60,8 +60,11 @@ def read_study(
         source, text, reader = Source(), text_or_path, _text_reader(app)
     study = _read(app, reader, text, source, section)
     if overrides:
-        values = parse_dict(overrides, source=Source(path="--conf"))
-        study = replace(study, values={**study.values, **values})
+        source = Source(path="--conf")
+        values = parse_dict(overrides, source=source)
+        kept = {key: value for key, value in study.older.items() if key not in values}
+        older = parse_older(overrides, values, source=source)
+        study = replace(study, values={**study.values, **values}, older={**kept, **older})
     return study
 
 

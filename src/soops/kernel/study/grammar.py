@@ -7,11 +7,12 @@ Used wherever a person writes values: study texts and files, ``--conf``, ``--plu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from soops.kernel.study.parser import Parser, parse_directive, parse_text
 from soops.kernel.study.rendering import render
-from soops.kernel.study.tokens import GrammarError
+from soops.kernel.study.tokens import GrammarError, may_have_older
 from soops.kernel.values import Source
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "parse_dict",
     "parse_directive",
     "parse_list",
+    "parse_older",
     "parse_text",
     "parse_value",
     "render",
@@ -53,6 +55,34 @@ def parse_dict(
     """
     result: dict[Any, Any] = Parser(text, free_word, source, directives).parse("dict")
     return result
+
+
+def parse_older(
+    text: str, values: Mapping[Any, Any], *, source: Source | None = None
+) -> dict[Any, Any]:
+    """Return the entries that soops 2026.2 read otherwise, as it read them; nearly always none.
+
+    A blank after a number made it a text (``[1, 5 , 15]`` was 1, ``'5'``, 15), and so did a
+    point at its beginning or an imaginary unit. The names of its directories tell of
+    these values, so that a study of then is found only through them.
+
+    Parameters
+    ----------
+    text : str
+        In the language with free words.
+    values : mapping
+        What :func:`parse_dict` made of it.
+    source : Source, optional
+        As of :func:`parse_dict`.
+    """
+    if not may_have_older(text):
+        return {}
+    older: dict[Any, Any] = Parser(text, True, source, True, older=True).parse("dict")
+    return {
+        key: value
+        for key, value in older.items()
+        if key in values and repr(value) != repr(values[key])
+    }
 
 
 def parse_list(

@@ -22,6 +22,7 @@ from soops.kernel.study.tokens import (
     GrammarError,
     Places,
     read_atom,
+    read_older,
     read_string,
 )
 from soops.kernel.values import Directive, Source
@@ -98,12 +99,20 @@ class _Frame:
 
 
 class Parser:
-    """One pass over one text."""
+    """One pass over one text; ``older``: words as soops 2026.2 read them."""
 
-    def __init__(self, text: str, free: bool, source: Source | None, directives: bool) -> None:
+    def __init__(
+        self,
+        text: str,
+        free: bool,
+        source: Source | None,
+        directives: bool,
+        older: bool = False,
+    ) -> None:
         self.text = text
         self.free = free
         self.directives = directives
+        self.older = older
         self.places = Places(text, source)
         self.stack: list[_Frame] = []
 
@@ -146,6 +155,8 @@ class Parser:
         except ValueError as exc:
             hint = f"quote it: '{word}'" if len(word) < 40 else "quote it"
             raise self.places.error(str(exc), start, hint) from None
+        if self.older and frame.mark != "@":
+            value = read_older(word, value, self.text[match.end() : match.end() + 1].isspace())
         may_be_name = frame.state != _VALUE
         self._deliver(frame, value, start)
         frame.bare = may_be_name and value is word

@@ -12,7 +12,17 @@ from typing import Any
 from soops.kernel.errors import StudyError
 from soops.kernel.values import Source
 
-__all__ = ["FREE", "MAX_DEPTH", "STRICT", "GrammarError", "Places", "read_atom", "read_string"]
+__all__ = [
+    "FREE",
+    "MAX_DEPTH",
+    "STRICT",
+    "GrammarError",
+    "Places",
+    "may_have_older",
+    "read_atom",
+    "read_older",
+    "read_string",
+]
 
 #: Deeper nesting is refused: what it would give could be neither printed nor hashed.
 MAX_DEPTH = 100
@@ -37,6 +47,12 @@ _NUMBER_STARTS = frozenset("0123456789+-.")
 _CONVERT = (None, int, float, complex)
 _CONSTANTS = {"none": None, "true": True, "false": False}
 _PLAIN_WORD = re.compile(r"[^\W\d_]\w*").fullmatch
+
+#: Where soops 2026.2 may have read something else: a blank after a number or constant, a
+#: number that begins with its point, an imaginary unit.
+_OLDER = re.compile(r"[\s.j](?<=[0-9.eEj]\s|[^0-9]\.|[0-9.]j)").search
+#: What it took for a complex number.
+_OLDER_COMPLEX = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*|(?=[eE]))(?:[eE][+-]?[0-9]+)?j").fullmatch
 
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[\\'\"ntr0]|.)")
 _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t", "r": "\r", "0": "\0"}
@@ -132,6 +148,35 @@ def read_atom(word: str, free: bool) -> Any:
     if free or _PLAIN_WORD(word):
         return word
     raise ValueError(f"{word[:40]!r} is not a plain word")
+
+
+def may_have_older(text: str) -> bool:
+    """Return False when soops 2026.2 surely read the words of a text as we do."""
+    return _OLDER(text) is not None
+
+
+def read_older(word: str, value: Any, before_blank: bool) -> Any:
+    """Return what soops 2026.2 read for an unquoted word: it is in the names of its directories.
+
+    Parameters
+    ----------
+    word : str
+        The word as it was written.
+    value
+        What it stands for now, of :func:`read_atom`.
+    before_blank : bool
+        Whether a blank follows: then numbers and constants were texts.
+
+    Notes
+    -----
+    Of ``1.0j`` it lost the unit and ran the program with 1: no run of this value, so that its
+    directory is not that of ``1.0j``.
+    """
+    if before_blank:
+        return word
+    if isinstance(value, complex):
+        return value if _OLDER_COMPLEX(word) else word
+    return word if isinstance(value, float) and word.lstrip("+-")[0] == "." else value
 
 
 def read_string(token: str) -> str:
