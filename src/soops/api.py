@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         StepSpec,
         StoreSpec,
     )
+    from soops.kernel.records.found import how_it_ended
     from soops.kernel.runs.launch.marks import attempt_path
     from soops.kernel.runs.slot import Slot, run_job, thread_slot
     from soops.kernel.runs.watch import Watch
@@ -119,6 +120,7 @@ __all__ = [
     "Watch",
     "attempt_path",
     "hookimpl",
+    "how_it_ended",
     "near_misses",
     "read_record",
     "run_job",
@@ -142,6 +144,7 @@ __getattr__ = lazy_names(
             "CheckSpec CommandSpec DirectiveSpec ReaderSpec RunFunctionSpec RunnerSpec "
             "ScraperSpec StepSpec StoreSpec"
         ),
+        "soops.kernel.records.found": "how_it_ended",
         "soops.kernel.runs.launch.marks": ("attempt_path"),
         "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
         "soops.kernel.runs.watch": ("Watch"),

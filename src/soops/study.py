@@ -357,14 +357,14 @@ def jobs(roots: Sequence[PathLike] = (), *, running: bool = False) -> list[Study
 
 def rebuild_index(root: PathLike) -> list[str]:
     """Make the index of a runs root anew from its directories; return what was unreadable."""
-    from soops.kernel.runs.ledger import rebuild
+    from soops.kernel.runs.upkeep import rebuild
 
     return rebuild(Path(root))
 
 
 def check_index(root: PathLike) -> list[str]:
     """Return how the index of a runs root differs from its directories."""
-    from soops.kernel.runs.ledger import check
+    from soops.kernel.runs.upkeep import check
 
     return check(Path(root))
 

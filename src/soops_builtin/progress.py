@@ -175,12 +175,12 @@ def tail(path: Path, lines: int = TAIL, limit: int = 4096) -> list[str]:
 
 
 def _how(record: RunRecord) -> str:
-    if record.cause == "signal":
-        return f"{record.state} ({record.signal})"
-    if record.cause == "exit":
-        return f"{record.state} (exit {record.returncode})"
-    detail = record.message or record.cause
-    return f"{record.state} ({printable(detail)})" if detail != record.state else str(record.state)
+    """Say how a run ended, in the words of its message where there is one."""
+    from soops.api import how_it_ended
+
+    told = record.cause in ("exit", "signal")
+    detail = record.cause if told else record.message or record.cause
+    return printable(how_it_ended(record.state, detail, record.returncode, record.signal))
 
 
 def _summary_line(summary: Summary) -> str:

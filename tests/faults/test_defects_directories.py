@@ -191,7 +191,7 @@ def test_d30_damaged_files_of_parameters_block_nothing(mini, record):
     assert [line.split()[0] for line in found.out.splitlines()[1:8]] == seven
     if not record:
         *said, more = [line for line in done.err.splitlines() if "warning" in line]
-        assert more == "warning: ... and 2 more; see soops index --check"
+        assert more == "warning: ... and 2 more like these"
         for line, path, (_, reason) in zip(said, paths, DAMAGES, strict=False):
             begin = f"warning: '{path.parent.name}': '{path}' is damaged: {reason}"
             assert line.startswith(begin)

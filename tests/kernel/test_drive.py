@@ -53,7 +53,7 @@ class Ledger:
     def running(self, job, update):
         self.events.append(("running", job.key))
 
-    def withdrawn(self, job):
+    def withdrawn(self, planned, job):
         self.events.append(("withdrawn", job.key))
 
     def skip(self, planned):

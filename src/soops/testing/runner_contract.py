@@ -216,6 +216,30 @@ class RunnerContract(JobContract):
             assert ended[token].started is None, "what never began has no time of its start"
             assert not Path(job.directory, "ran").exists()
 
+    def test_what_has_begun_is_not_withdrawn(self, runner: Runner, make_job: Any) -> None:
+        """The driver may not know yet that it runs; what waits behind it never begins."""
+        withdraw = getattr(runner, "withdraw", None)
+        if withdraw is None:
+            pytest.skip("it cannot take jobs back")
+        long = [
+            make_job("echo $$ > pid; while [ ! -e gate ]; do sleep 0.01; done")
+            for _ in range(self.parallel)
+        ]
+        begun = list(runner.submit(long))
+        pids = [Path(job.directory, "pid") for job in long]
+        wait_until(lambda: all(map(self.written, pids)), self.patience)
+        queued = [make_job("touch ran") for _ in range(max(0, runner.capacity()))]
+        waiting = list(runner.submit(queued)) if queued else []
+        withdraw([*begun, *waiting, "no such token"])
+        ended = self.collect(runner, waiting)
+        for job in long:
+            Path(job.directory, "gate").touch()
+        outcomes = self.collect(runner, begun)
+        assert {outcome.state for outcome in outcomes.values()} == {State.DONE}
+        for job, token in zip(queued, waiting, strict=True):
+            assert (ended[token].state, ended[token].started) == (State.CANCELLED, None)
+            assert not Path(job.directory, "ran").exists()
+
     def test_an_ended_job_cannot_be_cancelled(self, runner: Runner, make_job: Any) -> None:
         """Nor an unknown one; nothing happens."""
         (token,) = runner.submit([make_job("true")])

@@ -106,6 +106,7 @@ class DaskRunner:
         self._task_of: dict[str, _Key] = {}
         self._tasks: dict[_Key, _Task] = {}
         self._cancelled: set[str] = set()
+        self._unwanted: set[str] = set()
         self._messages: deque[Mapping[str, Any]] = deque()
         self._done: deque[_Key] = deque()
         self._client.subscribe_topic(self._topic, self._on_event)
@@ -174,15 +175,23 @@ class DaskRunner:
 
     def cancel(self, tokens: Sequence[str]) -> None:
         """End these jobs, with their grace; those that have not begun are dropped."""
-        fresh = {token for token in tokens if token in self._jobs} - self._cancelled
-        waiting = {token for token, _ in self._backlog if token in fresh}
+        self._stop({token for token in tokens if token in self._jobs} - self._cancelled, True)
+
+    def withdraw(self, tokens: Sequence[str]) -> None:
+        """Drop those of these jobs that have not begun."""
+        gone = self._cancelled | self._unwanted
+        self._stop({token for token in tokens if token in self._jobs} - gone, False)
+
+    def _stop(self, tokens: set[str], begun: bool) -> None:
+        """Drop jobs that have not begun; end those that have, too, if asked."""
+        waiting = {token for token, _ in self._backlog if token in tokens}
         if waiting:
             self._backlog = deque(item for item in self._backlog if item[0] not in waiting)
             self._messages.append({"ended": dict.fromkeys(waiting, _NOT_STARTED)})
-            fresh -= waiting
-        if fresh:
-            self._cancelled |= fresh
-            threading.Thread(target=self._insist, args=(fresh,), daemon=True).start()
+        left = tokens - waiting
+        if left:
+            (self._cancelled if begun else self._unwanted).update(left)
+            threading.Thread(target=self._insist, args=(left, begun), daemon=True).start()
 
     def close(self) -> None:
         """End the jobs under way and what was made here; return in bounded time."""
@@ -209,11 +218,13 @@ class DaskRunner:
         self._done.append(future.key)
         self._watch.ring()
 
-    def _insist(self, tokens: set[str]) -> None:
-        """Ask the workers to end jobs until all have ended; take back those nobody has."""
+    def _insist(self, tokens: set[str], begun: bool) -> None:
+        """Ask the workers to stop jobs until all have ended; take back those nobody has."""
         while not self._closed and (left := {item for item in tokens if item in self._jobs}):
+            if not begun and left <= self._cancelled:
+                return  # another thread asks for more
             try:
-                answers = self._client.run(dask_worker.stop, sorted(left), on_error="ignore")
+                answers = self._client.run(dask_worker.stop, sorted(left), begun, on_error="ignore")
             except Exception:  # no worker, or no scheduler: done tasks will tell
                 answers = {}
             left -= {token for answer in answers.values() for token in answer}
@@ -236,7 +247,7 @@ class DaskRunner:
             if token in self._jobs:
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
         for token in reversed(message.get("back", ())):
-            if token in self._cancelled:
+            if token in self._cancelled | self._unwanted:
                 self._end(token, dask_worker.NOT_STARTED, updates)
             elif token in self._jobs:
                 self._tasks[self._task_of.pop(token)].tokens.discard(token)
@@ -278,6 +289,7 @@ class DaskRunner:
         if job is None:
             return
         self._cancelled.discard(token)
+        self._unwanted.discard(token)
         key = self._task_of.pop(token, None)
         if key is not None:
             task = self._tasks[key]

@@ -77,12 +77,21 @@ def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[st
     return ended
 
 
-def stop(tokens: Sequence[str]) -> list[str]:
-    """End these jobs if they run here, now or later; return those that will be answered for."""
+def stop(tokens: Sequence[str], begun: bool) -> list[str]:
+    """Let these jobs not begin here; return those that will be answered for.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        Some may be unknown here.
+    begun : bool
+        End those of them that run, too.
+    """
     with _lock:
-        _stopped.update(tokens)
         for token in tokens:
-            if token in _running:
+            if token not in _running:
+                _stopped.add(token)
+            elif begun:
                 _running[token].cancel(token)
         return [token for token in tokens if token in _held]
 

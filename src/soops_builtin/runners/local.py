@@ -49,6 +49,7 @@ class LocalRunner:
         self._where: dict[str, Slot] = {}
         self._running: set[str] = set()
         self._asked: set[str] = set()
+        self._unwanted: set[str] = set()
         self._updates: list[Update] = []
 
     def capacity(self) -> int:
@@ -77,16 +78,24 @@ class LocalRunner:
 
     def cancel(self, tokens: Sequence[str]) -> None:
         """End these jobs, with their grace; those that have not begun are dropped."""
-        dropped = set(tokens) - self._where.keys()
-        for token, _ in [item for item in self._backlog if item[0] in dropped]:
-            outcome = Outcome(
-                state=State.CANCELLED, cause="cancelled", message="it was not started"
-            )
-            self._updates.append(Update(token=token, state=outcome.state, outcome=outcome))
-        self._backlog = deque(item for item in self._backlog if item[0] not in dropped)
+        self._drop_backlog(set(tokens))
         for token in tokens:
             if token in self._where:
                 self._where[token].cancel(token)
+
+    def withdraw(self, tokens: Sequence[str]) -> None:
+        """Drop those of these jobs that have not begun."""
+        self._drop_backlog(set(tokens))
+        for token in tokens:
+            if token in self._where and token not in self._unwanted:
+                self._unwanted.add(token)
+                self._where[token].withdraw(token)
+
+    def _drop_backlog(self, tokens: set[str]) -> None:
+        for token, _ in self._backlog:
+            if token in tokens:
+                self._updates.append(_not_started(token))
+        self._backlog = deque(item for item in self._backlog if item[0] not in tokens)
 
     def close(self) -> None:
         """End the jobs under way and the slots; when it returns nothing is left of them."""
@@ -150,7 +159,7 @@ class LocalRunner:
         for update in slot.receive():
             if update.outcome is not None:
                 del self._where[update.token]
-                self._asked.discard(update.token)
+                self._forget(update.token)
                 self._running.discard(update.token)
             self._updates.append(update)
         back, slot.withdrawn = slot.withdrawn, []
@@ -159,10 +168,17 @@ class LocalRunner:
             back = [*slot.pending.items(), *back]
         for token, job in reversed(back):
             del self._where[token]
-            self._asked.discard(token)
-            self._backlog.appendleft((token, job))
+            if token in self._unwanted:
+                self._updates.append(_not_started(token))
+            else:
+                self._backlog.appendleft((token, job))
+            self._forget(token)
         self._note_running(slot)
         self._feed()
+
+    def _forget(self, token: str) -> None:
+        self._asked.discard(token)
+        self._unwanted.discard(token)
 
     def _note_running(self, slot: Slot) -> None:
         """Say that the first job of a slot runs now; its pid follows when it lasts."""
@@ -170,3 +186,8 @@ class LocalRunner:
         if token is not None and slot.alive and token not in self._running:
             self._running.add(token)
             self._updates.append(Update(token=token, state=State.RUNNING, host=slot.host or None))
+
+
+def _not_started(token: str) -> Update:
+    outcome = Outcome(state=State.CANCELLED, cause="cancelled", message="it was not started")
+    return Update(token=token, state=outcome.state, outcome=outcome)

@@ -67,6 +67,18 @@ class Runner(Protocol):
         """Stop whatever is left and give back every resource."""
 
 
+class WithdrawingRunner(Runner, Protocol):
+    """A runner that can also take back what has not begun. Without it, jobs that are not
+    known to run are cancelled at the first Ctrl-C, and one that begins just then is ended.
+    """
+
+    def withdraw(self, tokens: Sequence[str]) -> None:
+        """Drop those of these jobs that have not begun; the others go on.
+
+        Each that is dropped gets an outcome that is CANCELLED and has no ``started``.
+        """
+
+
 class Store(Protocol):
     """A file format for tables."""
 

@@ -256,6 +256,26 @@ def set_aside(directory: str | os.PathLike[str], attempt: int) -> None:
         pass
 
 
+def take_back(directory: str | os.PathLike[str], attempt: int) -> None:
+    """Undo :func:`set_aside` for an attempt that never began.
+
+    Raises
+    ------
+    DiskError
+        Naming the file that could not be renamed.
+    """
+    where = os.fspath(directory)
+    for name in ATTEMPT_FILES:
+        path = f"{where}/{name}"
+        try:
+            if not os.path.lexists(path):
+                os.rename(f"{path}.attempt-{attempt}", path)
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise DiskError(path, exc, "renamed") from exc
+
+
 def read_record(directory: str | os.PathLike[str]) -> RunRecord | None:
     """Return the record of the newest attempt that ended; None when there is none.
 

@@ -300,6 +300,18 @@ class RunDirWriter:
         return self._header
 
 
+def remove_unbegun(directory: str) -> None:
+    """Remove the directory of a run that never began, if nothing but our files is in it."""
+    ours = (PARAMETERS_NAME, SCRIPT_NAME)
+    try:
+        if set(os.listdir(directory)) <= set(ours):
+            for name in ours:
+                Path(directory, name).unlink(missing_ok=True)
+            os.rmdir(directory)
+    except OSError:
+        pass  # it is not finished, and says so
+
+
 def _make(directory: str) -> bool:
     """Make a directory and those above it; return False when it is there."""
     try:

@@ -267,7 +267,7 @@ class Drive:
 
     def _ended(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is State.CANCELLED and outcome.started is None:
-            self.ledger.withdrawn(attempt.job)
+            self.ledger.withdrawn(attempt.planned, attempt.job)
             self.remaining += 1
             return
         again = not self._closing and (
@@ -312,7 +312,9 @@ class Drive:
     def _withdraw_queued(self) -> None:
         queued = [token for token, item in self.under_way.items() if not item.running]
         if queued:
-            self._call(self.runner.cancel, queued)
+            # What is told of the runs may be old: only the runner knows which have begun.
+            withdraw = getattr(self.runner, "withdraw", self.runner.cancel)
+            self._call(withdraw, queued)
 
     def _fail(self, exc: SoopsError) -> None:
         """Start nothing more; the error is raised when what is under way has ended."""

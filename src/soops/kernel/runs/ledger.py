@@ -27,13 +27,14 @@ from soops.kernel.records.index import Index, IndexRow, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
 from soops.kernel.records.lock import Lock
 from soops.kernel.records.migrations import require_settled
-from soops.kernel.records.record import set_aside, write_record
+from soops.kernel.records.record import read_record, set_aside, take_back, write_record
 from soops.kernel.records.roots import StudyFile, register_root, write_study_file
 from soops.kernel.records.rundir import (
     PARAMETERS_NAME,
     RunDirWriter,
     mark_finished,
     read_parameters_csv,
+    remove_unbegun,
     write_parameters_csv,
 )
 from soops.kernel.runs.options import RunOptions
@@ -42,7 +43,7 @@ from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.provenance import provenance
 from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, StudyRun, Update
 
-__all__ = ["Ledger", "check", "known_runs", "rebuild"]
+__all__ = ["Ledger", "known_runs"]
 
 log = logging.getLogger("soops")
 
@@ -78,6 +79,7 @@ class Ledger:
         self._stack = ExitStack()
         self._rows: list[IndexRow] = []
         self._unmarked: set[int] = set()
+        self._doubtful: set[str] = set()
         self._indexed: list[str] = []
         self._last_commit = time.monotonic()
         self._provenance: dict[str, Any] = {}
@@ -146,7 +148,8 @@ class Ledger:
         for directory, reason in synced.problems[:SHOWN]:
             log.warning("%r: %s", directory, reason)
         if len(synced.problems) > SHOWN:
-            log.warning("... and %d more; see soops index --check", len(synced.problems) - SHOWN)
+            log.warning("... and %d more like these", len(synced.problems) - SHOWN)
+        self._doubtful = {directory for directory, _ in synced.problems}
         interrupted = {entry.directory: entry for entry in under_way}
         for directory in synced.ended:
             interrupted.pop(directory, None)
@@ -214,26 +217,46 @@ class Ledger:
         """Note where a run is."""
         self.journal.running(job.key, token=update.token, pid=update.pid, host=update.host)
 
-    def withdrawn(self, job: Job) -> None:
-        """Note that a run that was handed over never began."""
+    def withdrawn(self, planned: PlannedRun, job: Job) -> None:
+        """Note that a run that was handed over never began; all is as it was before."""
+        if planned.known or job.attempt > 1:
+            take_back(job.directory, job.attempt - 1)
+            if self._was_done(job.directory):
+                mark_finished(job.directory, True)
+        else:
+            remove_unbegun(job.directory)
         self.journal.ended([job.key])
+
+    @staticmethod
+    def _was_done(directory: str) -> bool:
+        try:
+            record = read_record(directory)
+        except StudyError:
+            return False
+        return record is not None and record.state is State.DONE
 
     def skip(self, planned: PlannedRun) -> None:
         """Note that a set needs no run; the check may have found an old run finished.
 
         Then its ``soops-parameters.csv`` says so from now on; a damaged one is made anew.
         """
-        if planned.reason != FINISHED or planned.number not in self._unmarked:
+        directory, key = planned.directory, planned.parameters.pkey
+        unsaid = planned.number in self._unmarked or (
+            bool(self._doubtful) and self._below_root(directory) in self._doubtful
+        )
+        if planned.reason != FINISHED or not unsaid:
             return
         self._unmarked.discard(planned.number)
-        directory, key = planned.directory, planned.parameters.pkey
         if _says(directory, key):
             mark_finished(directory, True)
         else:
             write_parameters_csv(directory, key, True, planned.number, planned.values)
-        row, _ = self._reader.read(os.path.relpath(os.path.abspath(directory), self.root))
+        row, _ = self._reader.read(self._below_root(directory))
         if row is not None:
             self._rows.append(row)
+
+    def _below_root(self, directory: str) -> str:
+        return os.path.relpath(os.path.abspath(directory), self.root)
 
     # --- after a run
 
@@ -259,6 +282,9 @@ class Ledger:
         waited = time.monotonic() - self._last_commit
         if self._rows and (len(self._rows) >= COMMIT_ROWS or waited >= COMMIT_EVERY):
             self.flush()
+        elif waited >= COMMIT_EVERY:
+            self._last_commit = time.monotonic()
+            self.journal.flush()  # where runs are, for those who look
 
     def flush(self) -> None:
         """Commit what ended to the index, then to the journal."""
@@ -311,29 +337,6 @@ def known_runs(prepared: Prepared) -> Iterator[KnownRuns]:
         yield index
 
 
-def rebuild(root: Path) -> list[str]:
-    """Make the index of a runs root anew; return what could not be read, and why.
-
-    Raises
-    ------
-    StudyError
-        When there are no runs of soops below ``root``.
-    LockedError
-        When a driver is at work.
-    """
-    _require_root(root)
-    with Lock(root), Journal(root) as journal, Index(root, write=True) as index:
-        synced = index.rebuild(None, journal.under_way())
-    return [f"{directory}: {reason}" for directory, reason in synced.problems]
-
-
-def check(root: Path) -> list[str]:
-    """Return how the index of a runs root differs from its directories; write nothing."""
-    _require_root(root)
-    with Index(root, write=False) as index:
-        return index.check(None, read_under_way(root))
-
-
 def _require_writable(directory: Path) -> None:
     """Make the directory for the files of the study as a whole, before anything else."""
     try:
@@ -342,13 +345,6 @@ def _require_writable(directory: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as exc:
         raise DiskError(str(directory), exc) from exc
-
-
-def _require_root(root: Path) -> None:
-    if not root.is_dir():
-        raise StudyError(
-            f"{str(root)!r} is not a directory", hint="give the directory that holds the runs"
-        )
 
 
 def _says(directory: str, key: str) -> bool:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from soops.kernel.errors import SoopsError, StudyError
+from soops.kernel.records.found import how_it_ended
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
 from soops.kernel.study.identity import identity, pkey
@@ -181,7 +182,7 @@ class _Planner:
         if level == 2:
             return Decision.RERUN, "-r 2 runs everything again"
         state = State(row["state"])
-        how = _how_it_ended(row)
+        how = how_it_ended(state, row["cause"], row["returncode"], row["signal"])
         if self.options.rerun:
             return self._decide_rerun(state, how, directory, values, row)
         if state in UNDER_WAY:
@@ -228,14 +229,6 @@ class _Planner:
                 f"the completion check raised {type(exc).__name__}: {exc}",
                 hint=f"it was asked about {directory!r}",
             ) from exc
-
-
-def _how_it_ended(row: Mapping[str, Any]) -> str:
-    detail = {
-        "exit": f" (exit {row['returncode']})" if row["returncode"] else "",
-        "signal": f" ({row['signal']})",
-    }.get(row["cause"] or "", f" ({row['cause']})" if row["cause"] else "")
-    return f"{row['state']}{detail}"
 
 
 def _as_record(row: Mapping[str, Any]) -> RunRecord:
