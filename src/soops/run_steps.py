@@ -53,27 +53,14 @@ def get_study_conf(
         When the study cannot be read.
     """
     from soops.kernel.study.conf import read_study
+    from soops.kernel.study.rendering import as_texts
     from soops.study import create_app
 
     found = read_study(create_app(), conf, section=study)
-    values = {key: _plain(value) for key, value in found.values.items()}
+    values = {key: as_texts(value) for key, value in found.values.items()}
     parser = _sections(Path(conf)) if found.source.path == conf else None
     names = [] if parser is None else parser.sections()
     return {**values, **(extra_conf or {})}, parser, names
-
-
-def _plain(value: Any) -> Any:
-    from soops.kernel.values import Directive
-
-    if isinstance(value, Directive):
-        return value.text
-    if isinstance(value, str) and value.startswith("@"):
-        return f"@{value}"
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
 
 
 def _sections(path: Path) -> ConfigParser | None:

@@ -124,7 +124,11 @@ def run_plugins(
     steps = _adapted(app, get_plugin_info=lambda: list(info)).steps
     data = init_plugin_data(df, par_keys, output_dir, store_filename)
     resolve = lambda name: app.resolve("step", name)  # noqa: E731
-    return run_steps(steps, df, data, arguments, resolve, output, debug=True).data
+    level = output.level
+    try:
+        return run_steps(steps, df, data, arguments, resolve, output, debug=True).data
+    finally:
+        output.level = level  # a step that raised has not said that it is done
 
 
 def write_results(results_filename: str, df: Any, mdf: Any, par_keys: Iterable[str]) -> None:

@@ -74,7 +74,7 @@ def test_the_builtin_is_a_plugin_like_others(greet, typed):
     assert heads[0] == "soops_greet  (soops-greet 3.1)  soops_greet"
     assert heads[-1].startswith("builtin  (soops ")
     assert "    command: gone, greet, many, odd, raw" in lines
-    assert "    command: demo, find, index, info, jobs" in lines
+    assert "    command: demo, find, index, info, jobs, migrate" in lines
 
 
 def test_plugins_as_json(greet, typed):
@@ -84,7 +84,14 @@ def test_plugins_as_json(greet, typed):
     assert all(list(item) == keys for item in objects)
     by_name = {item["name"]: item for item in objects}
     assert by_name["soops_greet"]["gives"] == {"command": ["gone", "greet", "many", "odd", "raw"]}
-    assert by_name["builtin"]["gives"]["command"] == ["demo", "find", "index", "info", "jobs"]
+    assert by_name["builtin"]["gives"]["command"] == [
+        "demo",
+        "find",
+        "index",
+        "info",
+        "jobs",
+        "migrate",
+    ]
     assert {item["status"] for item in objects} == {"ok"}
 
 

@@ -50,9 +50,9 @@ for word in "$@"; do
         --hold=*) gate=${word#--hold=} ;;
     esac
 done
+echo start >> "$dir/log.txt"
 echo $$ > "$dir/pid.new"
 mv "$dir/pid.new" "$dir/pid"
-echo start >> "$dir/log.txt"
 while [ -n "$gate" ] && [ ! -e "$gate" ]; do sleep 0.02; done
 touch "$dir/done.txt"
 echo end >> "$dir/log.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,8 +174,9 @@ def test_api_repack_store_takes_names_with_blanks(here):
     assert list(pd.read_hdf("a b.h5", "df")["x"]) == [1, 2]
 
 
-def test_api_import_file_takes_no_beginning_of_a_path_for_a_package():
+def test_api_import_file_takes_no_beginning_of_a_path_for_a_package(monkeypatch):
     """``soops_builtin`` begins like ``soops``, and is not in it."""
+    monkeypatch.delitem(sys.modules, "monty_hall", raising=False)
     path = Path(soops_builtin.__file__).parent / "examples" / "monty_hall" / "monty_hall.py"
 
     module = import_file(path)

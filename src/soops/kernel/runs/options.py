@@ -126,11 +126,12 @@ class RunOptions:
     def namespace(self, conf: str, run_mod: str, contracts: Any) -> SimpleNamespace:
         """Return what user functions get as ``options``: the names that scripts read."""
         from soops.kernel.study.grammar import parse_dict
+        from soops.kernel.study.rendering import as_texts
 
         def as_dict(text: Any, free_word: bool = True) -> Any:
             if not isinstance(text, str):
                 return text
-            return parse_dict(text, free_word=free_word, directives=False)
+            return as_texts(parse_dict(text, free_word=free_word, directives=free_word))
 
         # A text without pairs is the name of a section.
         is_section = isinstance(self.generate, str) and not {"=", ":"} & set(self.generate)

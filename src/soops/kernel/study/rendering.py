@@ -13,7 +13,7 @@ from soops.kernel.errors import StudyError
 from soops.kernel.study.tokens import MAX_DEPTH
 from soops.kernel.values import Directive
 
-__all__ = ["render"]
+__all__ = ["as_texts", "render"]
 
 _PLAIN = re.compile(r"(?!(?:none|true|false)\Z)[A-Za-z][A-Za-z0-9_]*\Z", re.IGNORECASE).match
 #: Texts that single quotes can hold as they are.
@@ -35,6 +35,22 @@ def render(value: Any) -> str:
         When there is no such text: NaN, an object of another type, endless nesting.
     """
     return _render(value, 0)
+
+
+def as_texts(value: Any) -> Any:
+    """Return a value of a study with each directive as the text that it was.
+
+    So scripts have always seen them; a text that begins with ``@`` has one more of them.
+    """
+    if isinstance(value, Directive):
+        return value.text
+    if isinstance(value, str) and value.startswith("@"):
+        return f"@{value}"
+    if isinstance(value, list | tuple):
+        return type(value)(as_texts(item) for item in value)
+    if isinstance(value, dict):
+        return {key: as_texts(item) for key, item in value.items()}
+    return value
 
 
 def _render(value: Any, depth: int) -> str:
