@@ -93,7 +93,8 @@ def clean_daemon():
 def chain():
     deaf()
     here("chain")
-    while True:
+    until = time.monotonic() + 300  # not for ever, should a test be cut off
+    while time.monotonic() < until:
         time.sleep(0.003)
         if os.fork():
             os._exit(0)
@@ -433,8 +434,9 @@ def test_after_sixty_times_sigkill_to_the_driver(place, start_driver):
 def test_a_chain_of_forks_without_a_pause(place, slot):
     """Faster than anyone can look, but in one group, which is killed as one."""
     code = (
-        "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "first = os.fork()\nif first: sys.exit(0)\nwhile True:\n    if os.fork(): os._exit(0)"
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "first = os.fork()\nif first: sys.exit(0)\nuntil = time.monotonic() + 300\n"
+        "while time.monotonic() < until:\n    if os.fork(): os._exit(0)"
     )
 
     outcome = slot.run(place.job(command=(sys.executable, "-S", "-c", code, place.marker)))
@@ -452,7 +454,8 @@ def test_a_chain_of_forks_that_changes_its_session_each_time(place, slot):
             import os, sys, time
             if not os.fork():
                 open(sys.argv[1], "w").write("x")
-                while True:
+                until = time.monotonic() + 300
+                while time.monotonic() < until:
                     time.sleep(0.002)
                     if os.fork():
                         os._exit(0)

@@ -11,9 +11,10 @@ import pytest
 from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, StudyError
 from soops.kernel.plugging import discovery
-from soops.kernel.runs.drive import LOST_TRIES, Drive
+from soops.kernel.runs.drive import Drive
 from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.retry import LOST_TRIES
 from soops.kernel.values import (
     Decision,
     Outcome,

@@ -142,6 +142,21 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     help="Try a run that failed or timed out again so often.",
 )
 @how(
+    "--retry-on",
+    type=Words(),
+    default="",
+    metavar="STATE,...",
+    help="After what: failed, timeout, lost, exit:N, signal:NAME.  [default: failed,timeout]",
+)
+@how(
+    "--retry-delay",
+    type=float,
+    metavar="SECONDS",
+    default=0.0,
+    show_default=True,
+    help="Time before a run is tried again.",
+)
+@how(
     "--max-failures",
     type=click.IntRange(1),
     metavar="N",

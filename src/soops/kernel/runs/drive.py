@@ -22,6 +22,7 @@ from soops.kernel.errors import RunnerError, SoopsError
 from soops.kernel.plugging.interfaces import Runner
 from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.retry import wants_retry
 from soops.kernel.values import (
     Decision,
     Job,
@@ -39,15 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Drive"]
 
-#: Attempts in one pass at a run whose worker was lost; not the run's fault.
-LOST_TRIES = 3
 #: Planned sets looked at before the runner is listened to again.
 GLANCE = 2000
 #: Seconds between two looks at signals when nothing happens.
 TICK = 0.2
 #: Failures kept for the summary.
 SHOWN = 5
-RETRIED = (State.FAILED, State.TIMEOUT)
 #: Signals that end a program, by number.
 _DEADLY = {
     int(getattr(signal, name)): name
@@ -116,7 +114,8 @@ class Drive:
         self.on_record = on_record
         self.say = say
         self.under_way: dict[str, _Attempt] = {}
-        self.again: deque[tuple[PlannedRun, int]] = deque()
+        #: When each may be tried again, in that order, as the delay is the same for all.
+        self.again: deque[tuple[float, PlannedRun, int]] = deque()
         self.counts: dict[State, int] = {}
         self.failures: list[RunRecord] = []
         self.total = 0
@@ -192,8 +191,8 @@ class Drive:
         """Hand over as many runs as the runner takes."""
         room = self._call(self.runner.capacity)
         batch: list[tuple[PlannedRun, int]] = []
-        while len(batch) < room and self.again:
-            batch.append(self.again.popleft())
+        while len(batch) < room and self.again and self.again[0][0] <= time.monotonic():
+            batch.append(self.again.popleft()[1:])
         try:
             for _ in range(GLANCE):
                 if len(batch) >= room:
@@ -270,13 +269,17 @@ class Drive:
             self.ledger.withdrawn(attempt.planned, attempt.job)
             self.remaining += 1
             return
-        again = not self._closing and (
-            (outcome.state in RETRIED and attempt.tries <= self.options.retries)
-            or (outcome.state is State.LOST and attempt.tries < LOST_TRIES)
+        options = self.options
+        again = not self._closing and wants_retry(
+            outcome, attempt.tries, options.retries, options.retry_on
         )
         record = self.ledger.ended(attempt.planned, attempt.job, outcome)
         if again:
-            self.again.append((attempt.planned, attempt.tries + 1))
+            item = attempt.planned, attempt.tries + 1
+            if outcome.state is State.LOST:
+                self.again.appendleft((0.0, *item))
+            else:
+                self.again.append((time.monotonic() + options.retry_delay, *item))
             return
         self.counts[record.state] = self.counts.get(record.state, 0) + 1
         if record.state is not State.DONE and len(self.failures) < SHOWN:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.errors import UsageError, near_misses
+from soops.kernel.runs.retry import check_words
 from soops.kernel.values import State
 
 __all__ = ["RunOptions"]
@@ -44,6 +45,11 @@ class RunOptions:
         Seconds; after ``timeout`` a run gets TERM, after ``grace`` more KILL.
     retries : int
         How often a run that failed or timed out is tried again in this pass.
+    retry_on : tuple of str
+        After what: ``failed``, ``timeout``, ``lost``, ``exit:137``, ``signal:SIGKILL``;
+        empty: the first two.
+    retry_delay : float
+        Seconds before it is tried again; other runs go on meanwhile.
     max_failures : int, optional
         Start no more runs after so many did not end well.
     accept_exit : tuple of int, optional
@@ -67,6 +73,8 @@ class RunOptions:
     timeout: float | None = None
     grace: float = 5.0
     retries: int = 0
+    retry_on: tuple[str, ...] = ()
+    retry_delay: float = 0.0
     max_failures: int | None = None
     accept_exit: tuple[int, ...] | None = None
     capture: bool = True
@@ -110,11 +118,13 @@ class RunOptions:
             ("timeout", self.timeout, 0.0),
             ("grace", self.grace, 0.0),
             ("retries", self.retries, 0),
+            ("retry-delay", self.retry_delay, 0.0),
             ("max-failures", self.max_failures, 1),
             ("max-output", self.max_output, 0),
         ):
             if value is not None and not value >= least:
                 raise UsageError(f"--{name} must be {least} or more, not {value}")
+        check_words(self.retry_on)
         words = [*(state.value for state in State), *RERUN_WORDS]
         for word in self.rerun:
             if word not in words:
