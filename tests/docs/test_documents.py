@@ -325,3 +325,13 @@ def test_the_index_of_the_documentation_names_every_folder():
     }
 
     assert not {name for name in tops if f"({name}" not in text}
+
+
+def test_the_tests_that_the_page_of_promises_names_exist():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+
+    assert len(named) > 20
+    for path, function in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not function or f"def {function}(" in source, f"{path}::{function}"
