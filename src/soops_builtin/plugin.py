@@ -112,7 +112,7 @@ def soops_runners() -> Sequence[RunnerSpec]:
         RunnerSpec(
             name="dask",
             target=f"{home}.dask:DaskRunner",
-            options=f"{home}.dask:DaskOptions",
+            options=f"{home}.dask_options:DaskOptions",
             summary="a dask cluster: started here, or one that runs already",
         ),
     ]

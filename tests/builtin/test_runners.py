@@ -199,7 +199,7 @@ def test_its_options_exclude_each_other():
 def test_its_options_have_their_place():
     spec = App.create().registry("runner").get("dask")
 
-    assert spec.options == "soops_builtin.runners.dask:DaskOptions"
+    assert spec.options == "soops_builtin.runners.dask_options:DaskOptions"
 
 
 def test_a_running_scheduler_by_address_and_by_file(tmp_path):

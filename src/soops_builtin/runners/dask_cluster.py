@@ -16,7 +16,7 @@ from soops.api import RunnerError, RunnerSetup, UsageError
 from soops_builtin.runners import dask_worker
 
 if TYPE_CHECKING:
-    from soops_builtin.runners.dask import DaskOptions
+    from soops_builtin.runners.dask_options import DaskOptions
 
 __all__ = ["Connection", "connect"]
 
