@@ -143,7 +143,7 @@ def test_an_option_of_two_values_takes_two() -> None:
         (["--nun=1", "c"], "no such option: --nun", "--run"),
         (["--recompte", "1"], "no such option: --recompte", "--recompute"),
         (["--con", "x"], "ambiguous", "--contract or --conf"),
-        (["--ret", "x", "--max", "1"], "ambiguous", "--max-failures or --max-output"),
+        (["--max", "1"], "ambiguous", "--max-failures or --max-output"),
         (["-o", "-n", "3"], "-o needs a value", "-o=-n"),
         (["c", "m", "-o"], "-o needs a value", "give its value"),
         (["c", "-o", "--", "m"], "-o needs a value", ""),

@@ -172,6 +172,7 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
     monkeypatch.setattr(soops.study, "run", run)
     words = ["--runner-opt", "a=b", "--runner-opt=c=d=e", "--accept-exit=0, 3", "--no-capture"]
     words += ["--rerun=failed, timeout", "--retries=2", "--max-failures=4", "--max-output=100"]
+    words += ["--retry-on=exit:3, lost", "--retry-delay=0.5"]
     words += ["-t=1.5", "--grace=0.5", "--durable", "--break-lock", "--runner=dask"]
     words += ["--cluster-kwargs=processes=False", "--run-function=os.system", "-r=2", "-n=8"]
     words += ["--generate-pars=g", "--compute-pars=class=C", "--conf=a=1", "-s=short"]
@@ -199,6 +200,8 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         "timeout": 1.5,
         "grace": 0.5,
         "retries": 2,
+        "retry_on": ("exit:3", "lost"),
+        "retry_delay": 0.5,
         "max_failures": 4,
         "accept_exit": (0, 3),
         "break_lock": True,
