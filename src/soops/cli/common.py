@@ -19,6 +19,7 @@ from soops.cli import argv
 from soops.kernel.errors import UsageError, near_misses
 
 __all__ = [
+    "FreeWords",
     "Integers",
     "JsonLines",
     "KeyValue",
@@ -202,6 +203,12 @@ class Words(_Texts):
         if isinstance(value, tuple):
             return value
         return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+class FreeWords(Words):
+    """Words that may have signs in them which a study has, too: ``exit:3``."""
+
+    free = True
 
 
 class Integers(_Numbers):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from soops.cli.common import (
+    FreeWords,
     Integers,
     JsonLines,
     KeyValue,
@@ -143,7 +144,7 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
 )
 @how(
     "--retry-on",
-    type=Words(),
+    type=FreeWords(),
     default="",
     metavar="STATE,...",
     help="After what: failed, timeout, lost, exit:N, signal:NAME.  [default: failed,timeout]",
