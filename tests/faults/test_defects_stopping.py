@@ -10,11 +10,14 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from soops.kernel.runs.orphans import end_adopted
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
@@ -165,6 +168,18 @@ def test_d08_a_new_driver_begins_no_run_beside_one_of_a_killed_driver(mini):
     assert again.returncode == 0
     assert mini.logs() == [["start", "start", "end"]] * 2
     assert not list(mini.root.glob("*/beside.txt"))
+
+
+def test_d08_a_process_adopts_no_longer_when_it_has_driven_its_study(mini):
+    """A program that calls the command as a function keeps its own children."""
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+
+    assert mini.run("--aa=1").code == 0
+
+    assert end_adopted(()) == 0
+    assert child.poll() is None
+    child.kill()
+    child.wait()
 
 
 # --- D9: finished before it was known ----------------------------------------------------------

@@ -197,10 +197,10 @@ def test_skipped_sets_are_counted_and_told(make):
     assert (summary.total, summary.skipped, summary.counts) == (3, 2, {State.DONE: 1})
 
 
-def test_what_a_run_needs_is_on_disk_before_it_is_submitted(make):
+def test_a_run_is_in_the_journal_before_its_directory_is_touched(make):
     drive = make(Runner({}))
     drive.run(iter([planned(0)]))
-    assert [what for what, _ in drive.ledger.events][:3] == ["prepare", "submitted", "done"]
+    assert [what for what, _ in drive.ledger.events][:3] == ["submitted", "prepare", "done"]
 
 
 def test_failed_runs_are_tried_again_and_each_attempt_has_its_number(make):

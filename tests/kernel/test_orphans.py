@@ -92,24 +92,6 @@ def test_a_notebook_never_touches_children_that_are_not_its_slots():
     child.wait()
 
 
-def test_a_process_adopts_no_longer_when_it_has_driven_its_study(tmp_path, monkeypatch):
-    from soops.cli import main
-
-    monkeypatch.chdir(tmp_path)
-    Path("mini.py").write_text(
-        "def get_run_info():\n    return 'touch {output_dir}/a', {}, 'output_dir', 'a'\n"
-    )
-    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-
-    assert main(["run", "--silent", "output_dir='out/%s'", "mini.py"]) == 0
-
-    assert Path("out").is_dir()
-    assert orphans.end_adopted(()) == 0
-    assert child.poll() is None
-    child.kill()
-    child.wait()
-
-
 def test_a_driver_ends_what_it_adopted_and_nothing_it_started(tmp_path):
     code = """
         import os, signal, subprocess, sys, time

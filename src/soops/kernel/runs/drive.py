@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
@@ -212,20 +212,8 @@ class Drive:
         self._submit(batch)
 
     def _submit(self, batch: list[tuple[PlannedRun, int]]) -> None:
-        attempts = []
-        try:
-            for planned, tries in batch:
-                job = self.jobs.make(planned, planned.attempts + tries)
-                self.ledger.prepare(planned, job)
-                attempts.append(_Attempt(planned, job, tries))
-        except SoopsError as exc:
-            self._fail(exc)
+        attempts = self._prepare(batch)
         if not attempts:
-            return
-        try:
-            self.ledger.submitted([(item.planned, item.job) for item in attempts])
-        except SoopsError as exc:
-            self._fail(exc)
             return
         tokens = self._call(self.runner.submit, [item.job for item in attempts])
         for token, attempt in zip(tokens, attempts, strict=True):
@@ -236,6 +224,26 @@ class Drive:
                 run=attempt.planned,
                 attempt=attempt.job.attempt,
             )
+
+    def _prepare(self, batch: list[tuple[PlannedRun, int]]) -> list[_Attempt]:
+        """Return the attempts whose directories are ready; each is in the journal before."""
+        attempts: list[_Attempt] = []
+        ready = 0
+        try:
+            for planned, tries in batch:
+                job = self.jobs.make(planned, planned.attempts + tries)
+                attempts.append(_Attempt(planned, job, tries))
+            if attempts:
+                self.ledger.submitted([(item.planned, item.job) for item in attempts])
+            for item in attempts:
+                self.ledger.prepare(item.planned, item.job)
+                ready += 1
+        except SoopsError as exc:
+            self._fail(exc)
+        for item in attempts[ready:]:
+            with suppress(SoopsError):  # the first error is told
+                self.ledger.withdrawn(item.planned, item.job)
+        return attempts[:ready]
 
     def _apply(self, update: Update) -> None:
         attempt = self.under_way.get(update.token)
