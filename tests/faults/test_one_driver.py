@@ -188,7 +188,7 @@ def test_readers_see_whole_runs_at_every_moment(quick, number):
             for command, *words in (
                 (soops.cli.find_main, "out"),
                 (soops.cli.jobs_main, "out"),
-                (soops.cli.info_main, "quick.py", "-v", "-e", *looked_at),
+                (soops.cli.info_main, "quick.py", *(["-v", "-e", *looked_at] if looked_at else [])),
             ):
                 called = quick.call(command, "--json", *words)
                 assert called.code == 0, (words, called.err)
@@ -260,3 +260,42 @@ def test_a_program_that_keeps_the_index_open_does_not_hold_the_driver_up(quick):
     assert [run.number for run in quick.found()] == list(range(60))
     assert quick.call(soops.cli.main, "index", "--check", "out").code == 0
     assert Path(quick.root, ".soops", "index.sqlite3").exists()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_run_between_two_attempts_is_lost_only_when_its_driver_is(quick, monkeypatch, alive):
+    """The reader comes just when the first attempt was set aside, with an older journal."""
+    from soops.kernel.records import journal, reading
+    from soops.kernel.records.lock import Lock
+    from soops.kernel.records.record import set_aside
+
+    assert quick.run("--num=5", module="quick.py").code == 1
+    (run,) = quick.found()
+    (quick.root / ".soops" / "index.sqlite3").unlink()
+    entry = {"directory": Path(run.path).name, "number": 0, "pkey": run.pkey, "time": run.started}
+    old, new = (journal.Entry(attempt=attempt, **entry) for attempt in (1, 2))
+    later = iter([[old], [new]]) if alive else iter([[old]])
+    monkeypatch.setattr(reading, "read_under_way", lambda root: next(later))
+    set_aside(run.path, 1)
+    lock = Lock(quick.root)
+    if alive:
+        lock.acquire()
+    try:
+        (found,) = quick.found()
+    finally:
+        lock.release()
+    assert (found.state, found.attempts) == (("queued", 2) if alive else ("lost", 1))
+
+
+def test_a_driver_that_begins_while_one_reads_has_lost_nothing(mini, monkeypatch):
+    """The reader saw nobody hold the study, and then what is under way."""
+    from soops.kernel.records import reading
+
+    driver = mini.start("--aa=1, --hold=gate")
+    mini.wait_for_runs(1)
+    holders = iter([None, reading.read_holder(mini.root)])
+    monkeypatch.setattr(reading, "read_holder", lambda root: next(holders))
+    (run,) = mini.found()
+    assert run.state in ("queued", "running")
+    mini.gate.touch()
+    assert driver.wait(60) == 0

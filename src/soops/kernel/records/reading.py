@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from soops.kernel.records.index import Index, IndexRow, Problem
 from soops.kernel.records.journal import read_under_way
-from soops.kernel.records.lock import read_holder
+from soops.kernel.records.lock import Holder, read_holder
 from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.values import State
 
 __all__ = ["Runs", "read_rows"]
 
+#: Further looks at runs that are between two attempts.
+LOOKS = 3
 _UNDER_WAY = (State.QUEUED.value, State.RUNNING.value)
 
 
@@ -55,10 +57,28 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
     """
     holder = read_holder(root)
     with Index(root, write=False) as index:
-        synced = index.sync(template, read_under_way(root))
+        entries = read_under_way(root)
+        synced = index.sync(template, entries)
         rows = list(index.rows())
-    if holder is None or holder.is_alive() is False:
-        for row in rows:
-            if row["state"] in _UNDER_WAY:
-                row["state"], row["cause"] = State.LOST.value, "interrupted"
+        for _ in range(LOOKS):
+            if _is_gone(holder) or not any(map(_is_between, rows)):
+                break
+            # Its next attempt is in the journal, where it came after the first look.
+            entries += read_under_way(root)
+            synced = index.sync(template, entries)
+            rows = list(index.rows())
+    under_way = [row for row in rows if row["state"] in _UNDER_WAY]
+    # Asked before and after: a driver may have begun, or come to its end, in between.
+    if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
+        for row in under_way:
+            row["state"], row["cause"] = State.LOST.value, "interrupted"
     return Runs(rows=rows, problems=synced.problems)
+
+
+def _is_gone(holder: Holder | None) -> bool:
+    return holder is None or holder.is_alive() is False
+
+
+def _is_between(row: IndexRow) -> bool:
+    """Return whether an attempt was set aside, and the next is not known to have begun."""
+    return row["state"] == State.LOST.value and row["cause"] == "interrupted"
