@@ -1,9 +1,9 @@
 """What is written about a pass, and in which order. The driver is the only writer.
 
 Before a run is submitted: a line of the journal, then its directory with parameters and
-script, an earlier record set aside. When it ended: its record in its directory, then the row of the index, then the
-line of the journal. So whatever moment the driver is killed at, a record is whole or
-absent, and what was under way is known. Used by ``soops.study``.
+script, an earlier record set aside. When it ended: its record in its directory, then the
+row of the index, then the line of the journal. So whatever moment the driver is killed at, a
+record is whole or absent, and what was under way is known. Used by ``soops.study``.
 """
 
 from __future__ import annotations
