@@ -34,7 +34,7 @@ def _parse(count: int) -> None:
 
     @benchmark(
         f"parse-{count}-peer",
-        f"`parse_as_dict` of a list of {count} integers",
+        f"a list of {count} integers parsed",
         goal=0.1,
         printed=True,
         pairs=3,
@@ -45,7 +45,9 @@ def _parse(count: int) -> None:
             _side(workshop.peer("soops-2026.2"), "soops 2026.2", count, 1, setup, call),
         )
 
-    @benchmark(f"parse-{count}", "the same", goal=5.0, printed=True, pairs=7)
+    @benchmark(
+        f"parse-{count}", f"a list of {count} integers parsed", goal=5.0, printed=True, pairs=7
+    )
     def literal(workshop: Workshop) -> tuple[Side, Side]:
         return (
             _side(workshop.python, workshop.ours, count, 20, setup, call),

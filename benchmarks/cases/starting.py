@@ -19,7 +19,7 @@ def import_soops(workshop: Workshop) -> tuple[Side, Side]:
     )
 
 
-@benchmark("import-peer", "the same", goal=0.5, pairs=9)
+@benchmark("import-peer", "`import soops` in a script, the whole process", goal=0.5, pairs=9)
 def import_peer(workshop: Workshop) -> tuple[Side, Side]:
     """Against the import that scripts paid before."""
     other = workshop.peer("soops-2026.2")
