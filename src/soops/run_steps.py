@@ -159,5 +159,6 @@ def run_with_psutil(cmd: str, options: Namespace) -> subprocess.CompletedProcess
                 except psutil.NoSuchProcess:
                     continue
             everyone = psutil.wait_procs(everyone, timeout=GRACE)[1]
-        return psutil.TimeoutExpired(options.timeout, pid=process.pid)
+        late: Exception = psutil.TimeoutExpired(options.timeout, pid=process.pid)
+        return late
     return subprocess.CompletedProcess(cmd, code)

@@ -241,10 +241,10 @@ def _select_by_pandas(
     """Let pandas try what our language has no words for; if it cannot, ours was right."""
     if engine not in ("python", "numexpr"):
         raise UsageError(f"unknown engine {engine!r}", hint="known: python, numexpr")
-    frame = to_frame(runs).reset_index(drop=True)
+    from soops.kernel.records.pandas_query import positions
+
     try:
-        hits = frame.query(query, engine=engine).index
-        return [runs[int(position)] for position in hits]
+        return [runs[place] for place in positions(to_frame(runs), query, engine)]
     except ImportError as exc:
         raise UsageError(
             f"the engine {engine!r} cannot be used: {exc}", hint="use --engine python"
