@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StudyError,
         UsageError,
         near_misses,
+        printable,
         unknown_name,
     )
     from soops.kernel.plugging.hookspecs import hookimpl
@@ -122,6 +123,7 @@ __all__ = [
     "hookimpl",
     "how_it_ended",
     "near_misses",
+    "printable",
     "read_record",
     "run_job",
     "thread_slot",
@@ -136,7 +138,7 @@ __getattr__ = lazy_names(
         "soops.kernel.app": ("App"),
         "soops.kernel.errors": (
             "ExitCode LockedError PluginError RunnerError SoopsError StudyError UsageError "
-            "near_misses unknown_name"
+            "near_misses printable unknown_name"
         ),
         "soops.kernel.plugging.hookspecs": ("hookimpl"),
         "soops.kernel.plugging.interfaces": ("Check Runner RunnerSetup Store"),

@@ -106,11 +106,13 @@ def explain_dir(dirname: str, keys: Collection[str]) -> None:
 
 def explain_lines(run: FoundRun, keys: Collection[str]) -> Iterator[str]:
     """Yield a line for each column of the parameters file of a run: ``* --num: 100``."""
+    from soops.kernel.errors import printable
+
     columns = run.columns(raw=True)
     width = max(map(len, columns))
     for name, text in columns.items():
         mark = "* " if name in keys else "  "
-        yield f"{mark}{_printable(name):>{width}}: {_printable(text)}"
+        yield f"{mark}{printable(name):>{width}}: {printable(text)}"
 
 
 def collect_keys(
@@ -144,11 +146,6 @@ def main() -> int:
     from soops.cli import info_main
 
     return info_main()
-
-
-def _printable(text: str) -> str:
-    """Return text without terminal escapes and line breaks."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from soops.api import State
+from soops.api import State, printable
 
 if TYPE_CHECKING:
     from soops.api import PlannedRun, RunRecord, StudyRun, Summary
 
-__all__ = ["Progress", "duration", "printable"]
+__all__ = ["Progress", "duration"]
 
 #: Seconds between two plain lines.
 PLAIN_EVERY = 5.0
@@ -37,11 +37,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def printable(text: str) -> str:
-    """Return text without terminal escapes."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @dataclass

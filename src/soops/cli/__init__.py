@@ -209,7 +209,7 @@ class _Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text, without terminal escapes."""
-        from soops.cli.common import printable
+        from soops.kernel.errors import printable
 
         text = f"{record.levelname.lower()}: {record.getMessage()}"
         if record.exc_info:

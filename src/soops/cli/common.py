@@ -31,7 +31,6 @@ __all__ = [
     "command_line",
     "current_app",
     "mute_stdout",
-    "printable",
     "words_for",
 ]
 
@@ -268,11 +267,6 @@ class JsonLines:
         except BrokenPipeError:
             self.closed = True
             mute_stdout()
-
-
-def printable(text: str) -> str:
-    """Return text without terminal escapes and line breaks."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def mute_stdout() -> None:

@@ -20,9 +20,8 @@ from soops.cli.common import (
     Words,
     command_line,
     current_app,
-    printable,
 )
-from soops.kernel.errors import ExitCode
+from soops.kernel.errors import ExitCode, printable
 from soops.kernel.values import Decision
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ __all__ = [
     "StudyError",
     "UsageError",
     "near_misses",
+    "printable",
     "unknown_name",
 ]
 
@@ -140,8 +141,11 @@ def unknown_name(
     return error(f"unknown {kind} {name!r}", source=source, hint=hint)
 
 
+def printable(text: str) -> str:
+    """Return text as a person may see it: without terminal escapes and line breaks."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _one_line(text: str, limit: int = 600) -> str:
-    """Return printable text without line breaks or terminal escapes."""
-    parts = (c if c.isprintable() else repr(c)[1:-1] for c in text)
-    line = "".join(parts)
+    line = printable(text)
     return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from soops.api import State, UsageError, unknown_name
-from soops_builtin.progress import duration, printable
+from soops.api import State, UsageError, printable, unknown_name
+from soops_builtin.progress import duration
 
 if TYPE_CHECKING:
     from soops.study import FoundRun

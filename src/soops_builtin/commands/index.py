@@ -6,8 +6,7 @@ import json
 
 import click
 
-from soops.api import ExitCode, UsageError
-from soops_builtin.progress import printable
+from soops.api import ExitCode, UsageError, printable
 
 __all__ = ["index"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soops.api import StudyError
-from soops_builtin.progress import duration, printable
+from soops.api import StudyError, printable
+from soops_builtin.progress import duration
 
 if TYPE_CHECKING:
     from soops.api import App, RunInfo

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from soops_builtin.progress import printable
+from soops.api import printable
 
 __all__ = ["jobs"]
 

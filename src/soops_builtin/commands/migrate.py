@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soops.api import ExitCode, UsageError
-from soops_builtin.progress import printable
+from soops.api import ExitCode, UsageError, printable
 
 if TYPE_CHECKING:
     from soops.study import Migration, Move
