@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from soops.kernel.errors import StudyError
 from soops.kernel.records.disk import DamagedFileError, DiskError, read_file, replace_file
 from soops.kernel.records.lock import STATE_DIR, make_state_dir
 
@@ -24,6 +25,7 @@ __all__ = [
     "known_roots",
     "read_study_file",
     "register_root",
+    "require_root",
     "write_study_file",
 ]
 
@@ -77,6 +79,22 @@ class StudyFile:
     argv: tuple[str, ...] = ()
     runner: str = ""
     ended: str | None = None
+
+
+def require_root(root: str | os.PathLike[str]) -> str:
+    """Return a runs root as text.
+
+    Raises
+    ------
+    StudyError
+        When it is not a directory.
+    """
+    where = os.fspath(root)
+    if not os.path.isdir(where):
+        raise StudyError(
+            f"{where!r} is not a directory", hint="give the directory that holds the runs"
+        )
+    return where
 
 
 def write_study_file(root: str | os.PathLike[str], study: StudyFile) -> None:

@@ -30,7 +30,7 @@ from soops.kernel.records.migrations import (
     newest_log,
     require_settled,
 )
-from soops.kernel.records.roots import StudyFile, read_study_file
+from soops.kernel.records.roots import StudyFile, read_study_file, require_root
 from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.runs.carry_out import carry_out, study_step, trouble_with
 from soops.kernel.runs.changes import Changes, CollisionError
@@ -127,7 +127,7 @@ def migrate(root: Path, changes: Changes, *, apply: bool = False) -> Migration:
     LockedError
         With ``apply``, when a driver is at work.
     """
-    where = _require_root(root)
+    where = require_root(root)
     if not apply:
         log = _cut_off(where, changes)
         return _survey(root, log, back=False) if log else _plan(where, changes, None)
@@ -158,7 +158,7 @@ def undo(root: Path, *, apply: bool = False) -> Migration:
     LockedError
         With ``apply``, when a driver is at work.
     """
-    where = _require_root(root)
+    where = require_root(root)
     with ExitStack() as stack:
         if apply and newest_log(where) is not None:
             stack.enter_context(Lock(root))
@@ -170,14 +170,6 @@ def undo(root: Path, *, apply: bool = False) -> Migration:
             _require_clear(found)
             carry_out(log, back=True)
     return Migration(root=root, moves=found.moves, applied=apply, resumed=found.resumed)
-
-
-def _require_root(root: Path) -> str:
-    if not root.is_dir():
-        raise StudyError(
-            f"{str(root)!r} is not a directory", hint="give the directory that holds the runs"
-        )
-    return str(root)
 
 
 def _cut_off(root: str, changes: Changes) -> Log | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from soops.kernel.errors import StudyError
 from soops.kernel.records.index import Index
 from soops.kernel.records.journal import Journal, read_under_way
 from soops.kernel.records.lock import Lock
+from soops.kernel.records.roots import require_root
 
 __all__ = ["check", "rebuild"]
 
@@ -22,7 +22,7 @@ def rebuild(root: Path) -> list[str]:
     LockedError
         When a driver is at work.
     """
-    _require_root(root)
+    require_root(root)
     with Lock(root), Journal(root) as journal, Index(root, write=True) as index:
         synced = index.rebuild(None, journal.under_way())
     return [f"{directory}: {reason}" for directory, reason in synced.problems]
@@ -30,13 +30,6 @@ def rebuild(root: Path) -> list[str]:
 
 def check(root: Path) -> list[str]:
     """Return how the index of a runs root differs from its directories; write nothing."""
-    _require_root(root)
+    require_root(root)
     with Index(root, write=False) as index:
         return index.check(None, read_under_way(root))
-
-
-def _require_root(root: Path) -> None:
-    if not root.is_dir():
-        raise StudyError(
-            f"{str(root)!r} is not a directory", hint="give the directory that holds the runs"
-        )
