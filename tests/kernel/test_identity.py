@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soops.kernel.study.identity import dumps, from_jsonable, identity, loads, pkey, to_jsonable
+from soops.kernel.study.identity import (
+    dumps,
+    from_jsonable,
+    identity,
+    loads,
+    pkey,
+    pkey_of_texts,
+    to_jsonable,
+)
 
 quick = settings(deadline=None, max_examples=100)
 
@@ -223,3 +231,11 @@ def test_both_names_are_hexadecimal_and_of_fixed_length(values):
     assert len(pkey(values)) == len(identity(values)) == 32
     int(pkey(values), 16)
     int(identity(values), 16)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_the_key_can_be_made_of_printed_values(parameters):
+    texts = {key: repr(value) for key, value in parameters.items()}
+
+    assert pkey_of_texts(texts) == pkey(parameters)

@@ -6,7 +6,6 @@ believed when they make the key of the run again. Only ``rekey`` uses it.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from soops.kernel.records.column_types import ColumnTypes
 from soops.kernel.records.parameters_csv import parse_row, split_rows
-from soops.kernel.study.identity import from_jsonable, to_jsonable
+from soops.kernel.study.identity import from_jsonable, pkey_of_texts, to_jsonable
 
 __all__ = ["Recorded", "RecordedParameters", "UnreadableError", "key_of"]
 
@@ -114,10 +113,8 @@ class RecordedParameters:
 
 
 def key_of(texts: Mapping[str, str], unhashed: frozenset[str]) -> str:
-    """Return the legacy key of values that are given as the texts that Python prints."""
-    inner = ", ".join([f"{key!r}: {text}" for key, text in texts.items() if key not in unhashed])
-    data = f"{{{inner}}}".encode("utf-8", "surrogatepass")
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    """Return the key of parameters without those that do not count."""
+    return pkey_of_texts({key: text for key, text in texts.items() if key not in unhashed})
 
 
 def _of_record(given: Mapping[str, Any], unhashed: frozenset[str], pkey: str) -> Recorded | None:

@@ -14,7 +14,15 @@ from typing import Any
 
 from soops.kernel.values import UNDEFINED
 
-__all__ = ["dumps", "from_jsonable", "identity", "loads", "pkey", "to_jsonable"]
+__all__ = [
+    "dumps",
+    "from_jsonable",
+    "identity",
+    "loads",
+    "pkey",
+    "pkey_of_texts",
+    "to_jsonable",
+]
 
 TAG = "@"
 #: Longer integers are written in hexadecimal: Python refuses to print thousands of digits.
@@ -29,8 +37,17 @@ def pkey(values: Mapping[str, Any]) -> str:
     values : mapping
         Sorted keys first, computed ones after; without unhashed keys.
     """
-    text = str(dict(values)).encode("utf-8", "surrogatepass")
-    return hashlib.md5(text, usedforsecurity=False).hexdigest()
+    return _md5(str(dict(values)))
+
+
+def pkey_of_texts(texts: Mapping[str, str]) -> str:
+    """Return the legacy key of values that are given as the texts that Python prints of them."""
+    return _md5("{%s}" % ", ".join([f"{key!r}: {text}" for key, text in texts.items()]))
+
+
+def _md5(text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def identity(values: Mapping[str, Any]) -> str:
