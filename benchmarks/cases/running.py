@@ -28,9 +28,8 @@ if __name__ == "__main__":
 """
 
 
-def _study(count: int, directory: Path) -> None:
+def _write_module(directory: Path) -> None:
     (directory / "mod.py").write_text(MODULE)
-    (directory / "study.txt").write_text(f"n=@range({count}), output_dir='runs/%s'")
 
 
 def _ours(workshop: Workshop, count: int, *words: str) -> Side:
@@ -38,7 +37,7 @@ def _ours(workshop: Workshop, count: int, *words: str) -> Side:
     return Side(
         label=workshop.ours,
         words=(workshop.python, "-m", "soops", "run", "-n", "2", *words, study, "mod.py"),
-        prepare=partial(_study, count),
+        prepare=_write_module,
         check=partial(_all_recorded, count),
     )
 

@@ -145,7 +145,8 @@ def scoop_outputs(options: Namespace) -> Scooped:
     app = create_app(options)
     module = getattr(options, "plugin_mod", None)
     scooped = gather(app, options.scoop_mod, options.directories, plugin_module=module, **given)
-    for name, text in scooped.failed_steps.items():
+    if scooped.failed_steps:
+        name, text = next(iter(scooped.failed_steps.items()))
         raise StudyError(f"the step {name!r} failed: {text}", hint="the table is stored")
     if given.get("strict") and scooped.errors:
         directory, errors = next(iter(scooped.errors.items()))

@@ -46,6 +46,11 @@ class Runner(Protocol):
 
     An exception from a method means that the runner is broken; the trouble of a job is
     an ``Outcome`` in an ``Update``.
+
+    A runner may also have ``withdraw(tokens)``: it drops those of these jobs that have not
+    begun, each with a CANCELLED outcome without ``started``; the others go on. Without it,
+    jobs that are not known to run are cancelled at the first Ctrl-C, and one that begins just
+    then is ended.
     """
 
     def capacity(self) -> int:
@@ -65,18 +70,6 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Stop whatever is left and give back every resource."""
-
-
-class WithdrawingRunner(Runner, Protocol):
-    """A runner that can also take back what has not begun. Without it, jobs that are not
-    known to run are cancelled at the first Ctrl-C, and one that begins just then is ended.
-    """
-
-    def withdraw(self, tokens: Sequence[str]) -> None:
-        """Drop those of these jobs that have not begun; the others go on.
-
-        Each that is dropped gets an outcome that is CANCELLED and has no ``started``.
-        """
 
 
 class Store(Protocol):

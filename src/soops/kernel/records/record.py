@@ -37,6 +37,7 @@ __all__ = [
     "record_to_dict",
     "render_dict",
     "set_aside",
+    "take_back",
     "write_record",
 ]
 

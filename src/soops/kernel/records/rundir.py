@@ -34,6 +34,7 @@ __all__ = [
     "RunTemplate",
     "mark_finished",
     "read_parameters_csv",
+    "remove_unbegun",
     "write_parameters_csv",
     "write_run_script",
 ]
