@@ -42,7 +42,8 @@ def pkey(values: Mapping[str, Any]) -> str:
 
 def pkey_of_texts(texts: Mapping[str, str]) -> str:
     """Return the legacy key of values that are given as the texts that Python prints of them."""
-    return _md5("{%s}" % ", ".join([f"{key!r}: {text}" for key, text in texts.items()]))
+    inner = ", ".join([f"{key!r}: {text}" for key, text in texts.items()])
+    return _md5(f"{{{inner}}}")
 
 
 def _md5(text: str) -> str:
