@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 SCRIPT_NAME = "run.py"
+#: Bytes of a path, and of a name in it, that systems take at most.
+MAX_PATH, MAX_NAME = 4000, 255
 
 _NAME = re.compile(r"(0[0-9]{2}|[1-9][0-9]{2,17})-([0-9a-f]{32})").fullmatch
 
@@ -70,7 +72,7 @@ class RunTemplate:
     ------
     StudyError
         When the template does not have exactly one ``%s``, leads out of its root, or cannot
-        be the name of a file in this locale.
+        be the name of a file, in this locale or anywhere.
     """
 
     def __init__(self, text: str, source: Source | None = None) -> None:
@@ -93,6 +95,12 @@ class RunTemplate:
                 hint="choose a UTF-8 locale: LC_ALL=C.UTF-8",
             ) from None
         self._before, self._after = parts
+        path = os.fsencode(self.directory(0, "0" * 32))
+        if len(path) > MAX_PATH or max(map(len, path.split(b"/"))) > MAX_NAME:
+            raise StudyError(
+                f"the output directory {text[:60]!r}... is longer than the name of a file may be",
+                source=source,
+            )
         if {".", ".."} & set(self._after.split("/")[1:]):
             raise StudyError(
                 f"the output directory {text!r} leads out of the directory of the run",

@@ -331,7 +331,7 @@ class Ledger:
 def known_runs(prepared: Prepared) -> Iterator[KnownRuns]:
     """Give what the plan asks about runs of old, for who writes nothing: a dry run."""
     with Index(prepared.run.root, write=False) as index:
-        if prepared.run.root.is_dir():
+        if os.path.isdir(prepared.run.root):
             under_way = read_under_way(prepared.run.root)
             index.sync(prepared.template, under_way, prepared.info.unhashed)
         yield index
