@@ -117,7 +117,7 @@ def _function(user: UserModule, name: Any, word: str, option: str) -> Any:
             source=Source(path=option),
             hint=f"begin with {word}=NAME",
         )
-    if name not in user.functions:
+    if not isinstance(name, str) or name not in user.functions:
         raise unknown_name(word, str(name), user.functions, source=Source(path=str(user.path)))
     return user.functions[name]
 
