@@ -37,9 +37,8 @@ class ParameterSpace:
         self._sizes = [len(axis.rows) for axis in self.axes]
         self._length = math.prod(self._sizes)
         if self._length > sys.maxsize:
-            raise StudyError(
-                f"the study has {self._length:.1e} parameter sets", hint="give fewer values"
-            )
+            count = f"{self._length:.1e}" if self._length < 10**300 else "more than 1e+300"
+            raise StudyError(f"the study has {count} parameter sets", hint="give fewer values")
         place = {key: (a, k) for a, axis in enumerate(self.axes) for k, key in enumerate(axis.keys)}
         self._places = [(key, *place[key]) for key in self.key_order]
 
