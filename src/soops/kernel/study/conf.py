@@ -21,6 +21,8 @@ __all__ = ["expand", "pending_keys", "read_study"]
 
 #: Files whose suffix nobody reads, and which begin with ``[``, are read as one of these.
 SECTIONED = ".cfg"
+#: A file may have no end: ``/dev/zero``.
+MAX_BYTES = 64 * 1024 * 1024
 #: Characters that a text of the command line has and a file name rarely.
 _TEXT_MARKS = frozenset("=,'\"[](){}\n")
 
@@ -133,9 +135,12 @@ def _existing(text: str) -> Path | None:
 
 def _decode(path: Path, source: Source) -> str:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as exc:
         raise StudyError(f"the study cannot be read: {exc.strerror}", source=source) from exc
+    if len(data) > MAX_BYTES:
+        raise StudyError(f"a file of more than {MAX_BYTES} bytes is no study", source=source)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
