@@ -63,6 +63,20 @@ def test_d07_ctrl_c_waits_for_runs_under_way_and_begins_no_other(mini, whom, run
     assert mini.logs() == [["start", "end"]] * 6, "the same command goes on, and repeats nothing"
 
 
+def test_d07_a_terminal_that_is_closed_is_like_ctrl_c(mini):
+    driver = mini.start(SIX, "-n", "2")
+    mini.wait_for_runs(2)
+
+    driver.send_signal(signal.SIGHUP)
+    heard(driver, "interrupted: no new runs; waiting for 2 under way")
+    mini.gate.touch()
+    driver.communicate(timeout=60)
+
+    assert driver.returncode == 130
+    assert mini.states() == ["done", "done"]
+    assert mini.logs() == [["start", "end"]] * 2
+
+
 @pytest.mark.parametrize("runner", ["local", "dask"])
 def test_d07_a_run_that_is_not_begun_again_stays_what_it_was(mini, runner):
     mini.gate.touch()
