@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -40,9 +41,9 @@ echo result > "$dir/done.txt"
 echo "end $n" >> "$log"
 rm -r "$dir/at work"
 """
-N_SETS = 14
+N_SETS = 28
 STUDY = (
-    f"--n=@range({N_SETS}), --wait=[{', '.join(['0', '0.05', '0', '0.2', '0', '0', '0.1'] * 2)}], "
+    f"--n=@range({N_SETS}), --wait=[{', '.join(['0', '0.05', '0', '0.2', '0', '0', '0.1'] * 4)}], "
     "output_dir='out/%s'"
 )
 COMMAND = (sys.executable, "-m", "soops", "run", "-n", "3", "--grace", "0.2", "--silent")
@@ -103,25 +104,37 @@ def check_whole(log: Path, kills: int) -> None:
     wait_until(lambda: not living(Path.cwd()))
 
 
+def await_moment(rng: random.Random, log: Path, driver: subprocess.Popen[bytes]) -> None:
+    """Wait for a random moment: of the start, or of the study, by what its programs say."""
+    if rng.random() < 0.3:
+        time.sleep(rng.uniform(0.0, 0.4))
+        return
+    enough = log.stat().st_size + rng.randint(1, 80)
+    wait_until(lambda: log.stat().st_size >= enough or driver.poll() is not None)
+    time.sleep(rng.uniform(0.0, 0.05))
+
+
 def kill_and_go_on(log: Path, times: int, seed: int) -> None:
     """Start the study and kill its driver, so many times; then let it end, and check."""
     rng = random.Random(seed)
     done_before: list[dict[int, int]] = []
-    killed = 0
-    for _ in range(times):
+    killed = at_work = 0
+    while killed < times:  # a driver that had ended by itself was not killed
         driver = subprocess.Popen(COMMAND, start_new_session=True, stderr=subprocess.PIPE)
-        # From the first system call to well into the study.
-        time.sleep(rng.choice([rng.uniform(0.0, 0.3), rng.uniform(0.1, 0.9)]))
-        killed += driver.poll() is None
+        await_moment(rng, log, driver)
         driver.kill()
         _, err = driver.communicate()
+        was_killed = driver.returncode == -signal.SIGKILL
+        killed += was_killed
         assert b"error" not in err, err
         text = log.read_text()
         done_before.append({n: text.count(f"start {n}\n") for n in finished()})
+        at_work += was_killed and 0 < len(done_before[-1]) < N_SETS
 
     last = subprocess.run(COMMAND, capture_output=True, text=True, timeout=100)
 
     assert last.returncode == 0, last.stderr
+    assert at_work, "one of them at least was in the middle of the study"
     check_whole(log, killed)
     text = log.read_text()
     for before in done_before:

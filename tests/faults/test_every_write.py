@@ -147,11 +147,16 @@ def check_goes_on(before: Counter[str], done: set[str]) -> None:
 def test_the_driver_is_killed_at_every_call(study, pytestconfig):
     _, _, calls = drive(RUN)
     assert len(calls) > 30
-    for number in spread(len(calls), pytestconfig):
+    numbers = spread(len(calls), pytestconfig)
+    killed = 0
+    for number in numbers:
         clear(study)
-        code, _, _ = drive(RUN, "KILL", number)
-        assert code in (-9, 0), f"call {number}"
+        code, _, made = drive(RUN, "KILL", number)
+        # How often it is told of an end, and so the number of calls, differs a little.
+        assert code == -9 or (code == 0 and len(made) < number), f"call {number}"
+        killed += code == -9
         check_goes_on(starts(), done_runs())
+    assert killed >= 0.8 * len(numbers)
 
 
 @pytest.mark.timeout(3000)
@@ -167,15 +172,18 @@ def test_the_driver_is_killed_at_every_call(study, pytestconfig):
 )
 def test_every_call_fails(study, pytestconfig, kind, times):
     _, _, calls = drive(RUN)
+    told = 0
     for number in spread(len(calls), pytestconfig):
         clear(study)
         code, said, _ = drive(RUN, kind, number, times)
+        told += code == 3
         what = f"call {number}: {calls[number - 1]}: exit {code}\n{said}"
         assert code in (0, 1, 3), what
         assert "Traceback" not in said and "internal" not in said, what
         if code == 3:
             assert "error: " in said and os.strerror(getattr(errno, kind)) in said, what
         check_goes_on(starts(), done_runs())
+    assert told, "some of them cannot be made good"
 
 
 @pytest.mark.timeout(3000)
