@@ -322,6 +322,28 @@ def found() -> list[tuple]:
     ]
 
 
+def test_sentence_6_a_source_is_told_what_came_out(script):
+    class Doubling:
+        """Each set is the double of what the one before came to."""
+
+        last, asked, told = 1, 0, 0
+
+        def __iter__(self):
+            for self.asked in (1, 2, 3):
+                yield {"n": self.last}
+
+        def waits(self):
+            return self.told < self.asked
+
+        def tell(self, values, record):
+            self.told += record.state is State.DONE
+            self.last = 2 * int(Path("runs", record.directory, "n.txt").read_text())
+
+    source = Doubling()
+    soops.study.run("output_dir='runs/%s', n=0", script, sets=source, progress=False)
+    assert (source.told, source.last) == (3, 8)
+
+
 def test_sentence_7_the_index_may_be_deleted_at_any_time(script):
     """What is true of an ended run lives in the run's directory ...; the index is a cache
     that may be deleted and rebuilt from the two.

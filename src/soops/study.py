@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import RunnerError, SoopsError
-from soops.kernel.plugging.interfaces import Runner, RunnerSetup
+from soops.kernel.errors import SoopsError
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.values import PlannedRun, RunRecord, Scooped, Source, Summary, UserModule
+from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
 
 if TYPE_CHECKING:
     from soops.kernel.records.found import FoundRun as FoundRun
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from soops.kernel.runs.migrate import Migration as Migration
     from soops.kernel.runs.migrate import Move as Move
     from soops.kernel.runs.prepare import Prepared
+    from soops.kernel.runs.sources import Sets as Sets
 
 __all__ = [
     "check_index",
@@ -67,6 +67,7 @@ def run(
     module: PathLike | UserModule | None = None,
     *,
     app: App | None = None,
+    sets: Sets | None = None,
     on_record: Callable[[RunRecord], None] | None = None,
     **options: Any,
 ) -> Summary:
@@ -80,6 +81,13 @@ def run(
         The script with ``get_run_info()``; not needed when the study describes its program.
     app : App, optional
         The plugins; default: those installed.
+    sets : iterable of dict, optional
+        Where the parameter sets come from, when not from the study, which then has one value
+        for each parameter, and each dict those that differ. It is asked for the next set when
+        there is room for its run. If it has ``tell(values, record)``, that is called when a
+        run has ended or was found finished (record None: without one); while its ``waits()``
+        holds, no set is asked for until it was told something, and when nothing is under way
+        any more, the study ends.
     on_record : callable, optional
         Called with the :class:`RunRecord` of each run that ended.
     **options
@@ -100,7 +108,7 @@ def run(
 
     app = app or create_app()
     chosen = RunOptions.create(options)
-    prepared = prepare(app, study, module, chosen)
+    prepared = prepare(app, study, module, chosen, sets)
     for warning in prepared.warnings:
         log.warning("%s", warning)
     if chosen.dry_run:
@@ -113,18 +121,20 @@ def plan(
     module: PathLike | UserModule | None = None,
     *,
     app: App | None = None,
+    sets: Sets | None = None,
     **options: Any,
 ) -> Iterator[PlannedRun]:
     """Say of each parameter set where it lives and whether it would be run; write nothing.
 
     Parameters are those of :func:`run`. The study is checked before this returns; the
-    runs are planned one after the other as the iterator is asked for them.
+    runs are planned one after the other as the iterator is asked for them. ``sets`` are told
+    nothing, and the plan ends where they wait to be told.
     """
     from soops.kernel.runs.prepare import prepare
 
     app = app or create_app()
     chosen = RunOptions.create(options)
-    prepared = prepare(app, study, module, chosen)
+    prepared = prepare(app, study, module, chosen, sets)
     for warning in prepared.warnings:
         log.warning("%s", warning)
     return _plan(prepared, chosen)
@@ -133,9 +143,12 @@ def plan(
 def _plan(prepared: Prepared, options: RunOptions) -> Iterator[PlannedRun]:
     from soops.kernel.runs.ledger import known_runs
     from soops.kernel.runs.plan import plan_runs
+    from soops.kernel.runs.sources import waits
 
     with known_runs(prepared) as known:
-        yield from plan_runs(prepared, known, options)
+        runs = plan_runs(prepared, known, options)
+        while not waits(prepared.sets) and (planned := next(runs, None)) is not None:
+            yield planned
 
 
 def _dry(app: App, prepared: Prepared, options: RunOptions) -> Summary:
@@ -165,6 +178,7 @@ def _drive(
     from soops.kernel.runs.jobs import JobMaker
     from soops.kernel.runs.ledger import Ledger
     from soops.kernel.runs.plan import count_sets, plan_runs
+    from soops.kernel.runs.runner_options import make_runner
 
     study = prepared.run
     say = _say(options)
@@ -177,7 +191,7 @@ def _drive(
     )
     # A runner that refuses its options does so before the ledger writes anything.
     with (
-        closing(_make_runner(app, options, study.root, say)) as runner,
+        closing(make_runner(app, options, study.root, say)) as runner,
         Ledger(prepared, options, total) as ledger,
     ):
         app.emit("soops_study_started", study=study, total=total)
@@ -189,6 +203,7 @@ def _drive(
             ledger=ledger,
             jobs=jobs,
             accept_exit=prepared.info.accept_exit,
+            sets=prepared.sets,
             on_record=on_record,
             say=say,
         )
@@ -203,35 +218,6 @@ def _drive(
             runner.close()  # nothing runs any more when the lock is given back
         app.emit("soops_study_ended", study=study, summary=summary)
     return summary
-
-
-def _make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], None]) -> Runner:
-    from soops.kernel.runs.runner_options import runner_options
-    from soops.kernel.study.grammar import parse_dict
-
-    given = options.cluster_kwargs
-    cluster = (
-        parse_dict(given, free_word=False, source=Source(path="--cluster-kwargs"), directives=False)
-        if isinstance(given, str)
-        else dict(given or {})
-    )
-    setup = RunnerSetup(
-        n_workers=options.n_workers,
-        options=runner_options(app, options.runner, options.runner_options),
-        cluster_kwargs=cluster,
-        root=root,
-        say=say,
-    )
-    try:
-        runner: Runner = app.resolve("runner", options.runner)(setup)
-    except SoopsError:
-        raise
-    except Exception as exc:
-        raise RunnerError(
-            f"the runner {options.runner!r} could not be started: {type(exc).__name__}: {exc}",
-            hint="see its options: soops plugins show NAME",
-        ) from exc
-    return runner
 
 
 def _say(options: RunOptions) -> Callable[[str], None]:

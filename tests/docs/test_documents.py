@@ -224,6 +224,16 @@ def test_the_directories_that_the_readme_lists_are_those_of_its_study(blocks, tm
     assert names == listed
 
 
+def test_the_how_to_of_adaptive_studies(blocks, follow, shell):
+    page = blocks(ROOT / "docs" / "howto" / "adaptive-studies.md")
+    (console,) = [block for block in page if block.word == "console"]
+    follow([block for block in page if block.file_name])
+
+    said = "".join(f"$ {command}\n{shell(command)}" for command in console.commands())
+
+    assert said == console.body
+
+
 def test_the_how_to_of_plugins(blocks, install, tmp_path):
     """Its two distributions are installed and used; their tests are run."""
     for block in blocks(ROOT / "docs" / "howto" / "write-a-plugin.md"):

@@ -23,6 +23,7 @@ from soops.kernel.plugging.interfaces import Runner
 from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.retry import wants_retry
+from soops.kernel.runs.sources import Sets, tell, waits
 from soops.kernel.values import (
     Decision,
     Job,
@@ -85,6 +86,8 @@ class Drive:
         Planned run to job.
     accept_exit : sequence of int
         Exit codes that mean success.
+    sets : iterable, optional
+        The source of the sets, which may want to be told how they ended.
     on_record : callable, optional
         Called with each record of an ended run.
     say : callable
@@ -101,6 +104,7 @@ class Drive:
         ledger: Ledger,
         jobs: JobMaker,
         accept_exit: Sequence[int] = (0,),
+        sets: Sets | None = None,
         on_record: Callable[[RunRecord], None] | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -111,6 +115,7 @@ class Drive:
         self.ledger = ledger
         self.jobs = jobs
         self.accept_exit = frozenset(accept_exit)
+        self.sets = sets
         self.on_record = on_record
         self.say = say
         self.under_way: dict[str, _Attempt] = {}
@@ -197,6 +202,10 @@ class Drive:
             for _ in range(GLANCE):
                 if len(batch) >= room:
                     break
+                if waits(self.sets):
+                    # With nothing under way there is nothing that it could be told.
+                    self.exhausted = not (self.under_way or self.again or batch)
+                    break
                 planned = next(plan, None)
                 if planned is None:
                     self.exhausted = True
@@ -205,6 +214,8 @@ class Drive:
                 if planned.decision is Decision.SKIP:
                     self.skipped += 1
                     self.ledger.skip(planned)
+                    if self.sets is not None:
+                        tell(self.sets, planned.parameters.values, self.ledger.record_of(planned))
                 else:
                     batch.append((planned, 1))
         except SoopsError as exc:
@@ -295,6 +306,7 @@ class Drive:
         self.app.emit("soops_run_ended", study=self.study, record=record)
         if self.on_record is not None:
             self.on_record(record)
+        tell(self.sets, attempt.planned.parameters.values, record)
         self._count_failures()
 
     def _count_failures(self) -> None:

@@ -221,19 +221,12 @@ class Ledger:
         """Note that a run that was handed over never began; all is as it was before."""
         if planned.known or job.attempt > 1:
             take_back(job.directory, job.attempt - 1)
-            if self._was_done(job.directory):
+            record = self.record_of(planned)
+            if record is not None and record.state is State.DONE:
                 mark_finished(job.directory, True)
         else:
             remove_unbegun(job.directory)
         self.journal.ended([job.key])
-
-    @staticmethod
-    def _was_done(directory: str) -> bool:
-        try:
-            record = read_record(directory)
-        except StudyError:
-            return False
-        return record is not None and record.state is State.DONE
 
     def skip(self, planned: PlannedRun) -> None:
         """Note that a set needs no run; the check may have found an old run finished.
@@ -257,6 +250,14 @@ class Ledger:
 
     def _below_root(self, directory: str) -> str:
         return os.path.relpath(os.path.abspath(directory), self.root)
+
+    @staticmethod
+    def record_of(planned: PlannedRun) -> RunRecord | None:
+        """Return the record of a run that is skipped; None when there is none to be read."""
+        try:
+            return read_record(planned.directory)
+        except StudyError:
+            return None
 
     # --- after a run
 

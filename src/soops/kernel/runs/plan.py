@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from soops.kernel.errors import SoopsError, StudyError
 from soops.kernel.records.found import how_it_ended
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.prepare import SCRIPT_DIR, Prepared
+from soops.kernel.runs.sources import values_of
 from soops.kernel.study.identity import identity, pkey
 from soops.kernel.values import Decision, ParameterSet, PlannedRun, RunRecord, State
 
@@ -45,7 +46,9 @@ class KnownRuns(Protocol):
 
 
 def count_sets(prepared: Prepared) -> int | None:
-    """Return the number of sets of a study; None when a filter makes counting dear."""
+    """Return the number of sets of a study; None when it is not known or dear to count."""
+    if prepared.sets is not None:
+        return None
     if not prepared.where:
         return len(prepared.space)
     if prepared.compute is not None or len(prepared.space) > COUNTED:
@@ -58,19 +61,24 @@ def count_sets(prepared: Prepared) -> int | None:
 def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
     """Generate the sets of a study; the identity of each is left for who needs it."""
     unhashed = set(prepared.info.unhashed)
-    computed_seen: set[str] | None = set() if prepared.compute is not None else None
-    for number, values in enumerate(prepared.space):
+    given: Iterable[dict[str, Any]] = prepared.space
+    if prepared.sets is not None:
+        given = values_of(prepared.sets, prepared.space)
+    # A computing class may map two sets to one, and a source repeat one; only then sets are
+    # remembered.
+    may_repeat = prepared.compute is not None or prepared.sets is not None
+    seen: set[str] | None = set() if may_repeat else None
+    for number, values in enumerate(given):
         if prepared.compute is not None:
             values.update(prepared.compute(values))
         if not all(expression.holds(values) for expression in prepared.where):
             continue
         hashed = _hashed(values, unhashed)
         key = pkey(hashed)
-        if computed_seen is not None:
-            # A computing class may map two sets to one; only then sets are remembered.
-            if key in computed_seen:
+        if seen is not None:
+            if key in seen:
                 continue
-            computed_seen.add(key)
+            seen.add(key)
         # Listeners are shown these values; nobody can change them.
         yield ParameterSet(index=number, values=MappingProxyType(values), pkey=key, identity="")
 
@@ -85,7 +93,9 @@ def plan_runs(prepared: Prepared, known: KnownRuns, options: RunOptions) -> Iter
     """
     planner = _Planner(prepared, known, options)
     sets = parameter_sets(prepared)
-    while chunk := list(itertools.islice(sets, CHUNK)):
+    # What comes from a source may depend on what came out of the last one.
+    size = CHUNK if prepared.sets is None else 1
+    while chunk := list(itertools.islice(sets, size)):
         yield from planner.plan(chunk)
 
 

@@ -21,6 +21,7 @@ from soops.kernel.runs.command import CommandTemplate, fields_of
 from soops.kernel.runs.generate import Compute, computing, generate
 from soops.kernel.runs.older import Older, older_values
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.sources import Sets
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import Expression, compile_expression
 from soops.kernel.study.identity import identity
@@ -46,6 +47,7 @@ class Prepared:
 
     ``compute`` maps the values of a set to the values that it changes or adds; ``older`` maps
     the index of a set to the values that soops 2026.2 read for it, where it read others.
+    ``sets`` gives the sets where they do not come from the study.
     """
 
     run: StudyRun
@@ -58,6 +60,7 @@ class Prepared:
     where: tuple[Expression, ...] = ()
     compute: Compute | None = None
     older: Older | None = None
+    sets: Sets | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -92,6 +95,7 @@ def prepare(
     conf: str | os.PathLike[str],
     module: str | os.PathLike[str] | UserModule | None,
     options: RunOptions,
+    sets: Sets | None = None,
 ) -> Prepared:
     """Read, expand and check everything; write nothing.
 
@@ -105,6 +109,9 @@ def prepare(
         The user's module; None when the study file describes the program.
     options : RunOptions
         What the person asked for.
+    sets : iterable of mappings, optional
+        Where the sets come from, if not from the study: then it has one value for each
+        parameter.
     """
     study = read_study(app, os.fspath(conf), section=options.section, overrides=options.overrides)
     user = _user_module(app, study, module)
@@ -123,6 +130,12 @@ def prepare(
     all_axes = build_axes(keys, {key: values[key] for key in keys}, contracts, study.source)
     axes, warnings = _distinct(all_axes, info.unhashed)
     space = ParameterSpace(keys, axes)
+    if sets is not None and len(space) != 1:
+        raise StudyError(
+            "the sets come from elsewhere, but the study has lists of values, too",
+            source=study.source,
+            hint="give each parameter one value, which sets may replace",
+        )
     compute = computing(user, options, space, axes, keys, namespace)
     run = StudyRun(
         study=replace(study, contracts=contracts),
@@ -149,7 +162,10 @@ def prepare(
         namespace=namespace,
         where=_where(study, options, space, compute),
         compute=compute,
-        older=older_values(app, study, all_axes, space, compute, info.unhashed),
+        older=older_values(app, study, all_axes, space, compute, info.unhashed)
+        if sets is None
+        else None,
+        sets=sets,
         warnings=tuple(warnings),
     )
 

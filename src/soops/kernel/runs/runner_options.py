@@ -1,22 +1,59 @@
-"""``--runner-opt key=value`` texts to the options dataclass of a runner."""
+"""The runner of a study, and its options: ``--runner-opt key=value`` texts to its dataclass."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import UsageError, unknown_name
+from soops.kernel.errors import RunnerError, SoopsError, UsageError, unknown_name
+from soops.kernel.plugging.interfaces import Runner, RunnerSetup
 from soops.kernel.plugging.registry import import_target
 from soops.kernel.plugging.specs import RunnerSpec
+from soops.kernel.runs.options import RunOptions
+from soops.kernel.study.grammar import parse_dict
 from soops.kernel.values import Source
 
-__all__ = ["runner_options"]
+__all__ = ["make_runner", "runner_options"]
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+
+
+def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], None]) -> Runner:
+    """Return the runner that the options name, made with what they say of it.
+
+    Raises
+    ------
+    SoopsError
+        When it refuses an option, or cannot be started.
+    """
+    given = options.cluster_kwargs
+    cluster = (
+        parse_dict(given, free_word=False, source=Source(path="--cluster-kwargs"), directives=False)
+        if isinstance(given, str)
+        else dict(given or {})
+    )
+    setup = RunnerSetup(
+        n_workers=options.n_workers,
+        options=runner_options(app, options.runner, options.runner_options),
+        cluster_kwargs=cluster,
+        root=root,
+        say=say,
+    )
+    try:
+        runner: Runner = app.resolve("runner", options.runner)(setup)
+    except SoopsError:
+        raise
+    except Exception as exc:
+        raise RunnerError(
+            f"the runner {options.runner!r} could not be started: {type(exc).__name__}: {exc}",
+            hint="see its options: soops plugins show NAME",
+        ) from exc
+    return runner
 
 
 def runner_options(app: App, runner: str, given: Mapping[str, Any]) -> Any:
