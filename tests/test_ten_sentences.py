@@ -388,6 +388,7 @@ def test_sentence_8_only_the_driver_writes_records_journal_and_index():
         "kernel/records/record.py",
         "kernel/records/journal.py",
         "kernel/runs/ledger.py",
+        "kernel/runs/recovery.py",  # for the ledger: what a killed driver had under way
         "kernel/runs/upkeep.py",  # an index made anew: under the lock, too
         "kernel/runs/carry_out.py",  # a migration: it holds the lock of the driver
     }

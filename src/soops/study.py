@@ -203,6 +203,7 @@ def _drive(
             ledger=ledger,
             jobs=jobs,
             accept_exit=prepared.info.accept_exit,
+            survivors=ledger.survivors,
             sets=prepared.sets,
             on_record=on_record,
             say=say,

@@ -102,11 +102,13 @@ def soops_runners() -> Sequence[RunnerSpec]:
             name="local",
             target=f"{home}.local:LocalRunner",
             aliases=("threadpool",),
+            detachable=True,
             summary="processes of this machine",
         ),
         RunnerSpec(
             name="inline",
             target=f"{home}.inline:InlineRunner",
+            detachable=True,
             summary="one run after the other, for debugging",
         ),
         RunnerSpec(

@@ -118,14 +118,15 @@ def await_moment(rng: random.Random, log: Path, driver: subprocess.Popen[bytes])
     time.sleep(rng.uniform(0.0, 0.05))
 
 
-def kill_and_go_on(log: Path, times: int, seed: int) -> None:
+def kill_and_go_on(log: Path, times: int, seed: int, *options: str) -> None:
     """Start the study and kill its driver, so many times; then let it end, and check."""
+    command = [*COMMAND, *options]
     rng = random.Random(seed)
     done_before: list[dict[int, int]] = []
     cut_off: Counter[int] = Counter()
     killed = at_work = 0
     while killed < times:  # a driver that had ended by itself was not killed
-        driver = subprocess.Popen(COMMAND, start_new_session=True, stderr=subprocess.PIPE)
+        driver = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
         await_moment(rng, log, driver)
         driver.kill()
         _, err = driver.communicate()
@@ -138,7 +139,7 @@ def kill_and_go_on(log: Path, times: int, seed: int) -> None:
         if Path("out").exists():
             cut_off.update(entry.number for entry in read_under_way("out"))
 
-    last = subprocess.run(COMMAND, capture_output=True, text=True, timeout=100)
+    last = subprocess.run(command, capture_output=True, text=True, timeout=100)
 
     assert last.returncode == 0, last.stderr
     assert at_work, "one of them at least was in the middle of the study"
@@ -151,6 +152,21 @@ def kill_and_go_on(log: Path, times: int, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_study_survives_that_its_driver_is_killed_again_and_again(log, seed):
     kill_and_go_on(log, 4, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_survive_no_program_is_started_twice(log, seed):
+    kill_and_go_on(log, 4, seed, "--survive")
+
+    starts = Counter(log.read_text().split("\n")[:-1])
+    assert [starts[f"start {n}"] for n in range(N_SETS)] == [1] * N_SETS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(200, 240))
+def test_with_survive_no_program_is_started_twice_in_two_hundred_kills(log, seed):
+    test_with_survive_no_program_is_started_twice(log, seed)
 
 
 @pytest.mark.slow

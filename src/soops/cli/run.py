@@ -190,6 +190,11 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     help="Keep at most so much of each output stream of a run.",
 )
 @shown("--durable", is_flag=True, help="Force records to the disk before going on (fsync).")
+@shown(
+    "--survive",
+    is_flag=True,
+    help="Let runs go on when this command is killed; the next one takes them on.",
+)
 @shown("--silent", is_flag=True, help="Show no progress and no summary.")
 @shown("--json", "as_json", is_flag=True, help="Print one JSON object for each run that ended.")
 @shown("--shell", is_flag=True, help="Open a Python shell afterwards.")

@@ -43,6 +43,7 @@ class LocalRunner:
         if not Slot.ends_trees():
             setup.say("this system ends process groups only: daemons of a run may outlive it")
         self._n_slots = max(1, setup.n_workers)
+        self._survive = setup.survive
         self._slots: list[Slot] = []
         self._watch: Watch[Slot] = Watch()
         self._backlog: deque[tuple[str, Job]] = deque()
@@ -116,7 +117,10 @@ class LocalRunner:
                 return
             token, job = self._backlog.popleft()
             self._where[token] = slot
-            slot.send(token, job)
+            if self._survive:
+                slot.send(token, job, claim=token, survives=True)
+            else:
+                slot.send(token, job)
             self._note_running(slot)
         idle = sum(not slot.pending for slot in self._slots) + self._n_slots - len(self._slots)
         for slot in self._slots:

@@ -32,6 +32,9 @@ class RunnerSetup:
         The runs root of the study, absolute.
     say : callable
         ``say(text)`` shows a line to the person who watches.
+    survive : bool
+        Whether runs are to go on when the driver is killed; only for runners whose spec
+        says that they are ``detachable``.
     """
 
     n_workers: int = 2
@@ -39,6 +42,7 @@ class RunnerSetup:
     cluster_kwargs: Mapping[str, Any] = field(default_factory=dict)
     root: Path = Path()
     say: Callable[[str], None] = lambda text: None
+    survive: bool = False
 
 
 class Runner(Protocol):
@@ -51,6 +55,11 @@ class Runner(Protocol):
     begun, each with a CANCELLED outcome without ``started``; the others go on. Without it,
     jobs that are not known to run are cancelled at the first Ctrl-C, and one that begins just
     then is ended.
+
+    A runner whose spec is ``detachable`` obeys ``RunnerSetup.survive``: when the driver is
+    killed, what it had under way goes on, holds the tokens of its attempts, and leaves the
+    outcome there (``Slot.send(..., claim=token, survives=True)``). The next driver finds
+    them by their tokens, whatever its runner is.
     """
 
     def capacity(self) -> int:

@@ -71,6 +71,7 @@ class RunnerSpec(Spec):
     options: Target | None = None
     """A frozen dataclass: the names and types that ``--runner-opt`` takes."""
     detachable: bool = False
+    """Whether its runs can go on without their driver: it obeys ``RunnerSetup.survive``."""
     aliases: tuple[str, ...] = ()
 
 

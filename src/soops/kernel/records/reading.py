@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from soops.kernel.records.attempts import read_attempt
 from soops.kernel.records.index import Index, IndexRow, Problem
 from soops.kernel.records.journal import read_under_way
 from soops.kernel.records.lock import Holder, read_holder
@@ -41,7 +42,8 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
     """Return all runs below a root, as they are now; nothing is written, no lock is held.
 
     The index is used when there is one that can be believed, else the directories are read.
-    Runs that a driver had under way when it died are LOST, with the cause "interrupted".
+    Runs that a driver had under way when it died are LOST, with the cause "interrupted",
+    unless they go on without it, or came to an end that the next driver will record.
 
     Parameters
     ----------
@@ -71,8 +73,20 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
     # Asked before and after: a driver may have begun, or come to its end, in between.
     if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
         for row in under_way:
-            row["state"], row["cause"] = State.LOST.value, "interrupted"
+            _settle(root, row)
     return Runs(rows=rows, problems=synced.problems)
+
+
+def _settle(root: str | os.PathLike[str], row: IndexRow) -> None:
+    """Say of a run that has no driver any more whether it goes on, or how it ended."""
+    token = read_attempt(os.path.join(root, row["directory"]), row["attempts"])
+    if token is not None and token.survives and token.held:
+        row["state"] = State.RUNNING.value
+    elif token is not None and token.ended and token.outcome is not None:
+        for name in ("state", "cause", "returncode", "signal", "elapsed"):
+            row[name] = token.outcome.get(name)
+    else:
+        row["state"], row["cause"] = State.LOST.value, "interrupted"
 
 
 def _is_gone(holder: Holder | None) -> bool:

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, SoopsError
 from soops.kernel.plugging.interfaces import Runner
+from soops.kernel.runs.interrupts import heeding
 from soops.kernel.runs.jobs import JobMaker
+from soops.kernel.runs.judging import judge
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.retry import wants_retry
 from soops.kernel.runs.sources import Sets, tell, waits
+from soops.kernel.runs.survivors import Survivors
 from soops.kernel.values import (
     Decision,
     Job,
@@ -47,15 +48,6 @@ GLANCE = 2000
 TICK = 0.2
 #: Failures kept for the summary.
 SHOWN = 5
-#: Signals that end a program, by number.
-_DEADLY = {
-    int(getattr(signal, name)): name
-    for name in (
-        *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"),
-        *("SIGKILL", "SIGSEGV", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGXCPU", "SIGXFSZ", "SIGSYS"),
-    )
-    if hasattr(signal, name)
-}
 
 
 @dataclasses.dataclass(slots=True)
@@ -65,6 +57,8 @@ class _Attempt:
     tries: int
     """Attempts at it in this pass, this one included."""
     running: bool = False
+    survived: bool = False
+    """Whether an earlier driver began it, and no runner answers for it."""
 
 
 class Drive:
@@ -86,6 +80,8 @@ class Drive:
         Planned run to job.
     accept_exit : sequence of int
         Exit codes that mean success.
+    survivors : Survivors, optional
+        Runs that an earlier driver began, and that go on.
     sets : iterable, optional
         The source of the sets, which may want to be told how they ended.
     on_record : callable, optional
@@ -104,6 +100,7 @@ class Drive:
         ledger: Ledger,
         jobs: JobMaker,
         accept_exit: Sequence[int] = (0,),
+        survivors: Survivors | None = None,
         sets: Sets | None = None,
         on_record: Callable[[RunRecord], None] | None = None,
         say: Callable[[str], None] = lambda text: None,
@@ -115,6 +112,7 @@ class Drive:
         self.ledger = ledger
         self.jobs = jobs
         self.accept_exit = frozenset(accept_exit)
+        self.survivors = survivors or Survivors(study.root)
         self.sets = sets
         self.on_record = on_record
         self.say = say
@@ -144,7 +142,7 @@ class Drive:
             What the plan or the ledger raised, after the runs under way have ended.
         """
         self.began = time.monotonic()
-        with self._signals():
+        with heeding(self._interrupt):
             try:
                 self._loop(plan)
             finally:
@@ -175,7 +173,7 @@ class Drive:
                 self._obey()
                 if not self.under_way and (self._closing or self._is_over):
                     break
-                for update in self._call(self.runner.poll, TICK):
+                for update in (*self._call(self.runner.poll, TICK), *self.survivors.poll()):
                     self._apply(update)
                 self.ledger.tick()
             except KeyboardInterrupt:  # no handlers of ours: a notebook
@@ -194,13 +192,13 @@ class Drive:
 
     def _fill(self, plan: Iterator[PlannedRun]) -> None:
         """Hand over as many runs as the runner takes."""
-        room = self._call(self.runner.capacity)
+        room = self._room()
         batch: list[tuple[PlannedRun, int]] = []
         while len(batch) < room and self.again and self.again[0][0] <= time.monotonic():
             batch.append(self.again.popleft()[1:])
         try:
             for _ in range(GLANCE):
-                if len(batch) >= room:
+                if len(batch) >= room and not self._seeks(len(batch)):
                     break
                 if waits(self.sets):
                     # With nothing under way there is nothing that it could be told.
@@ -216,11 +214,38 @@ class Drive:
                     self.ledger.skip(planned)
                     if self.sets is not None:
                         tell(self.sets, planned.parameters.values, self.ledger.record_of(planned))
-                else:
+                elif not self._take_on(planned):
                     batch.append((planned, 1))
         except SoopsError as exc:
             self._fail(exc)
-        self._submit(batch)
+        self.again.extendleft((0.0, *item) for item in reversed(batch[room:]))
+        self._submit(batch[:room])
+
+    def _room(self) -> int:
+        """Return how many runs may be handed over; those that survived need workers, too."""
+        room: int = self._call(self.runner.capacity)
+        if len(self.survivors):
+            ours = sum(not item.survived for item in self.under_way.values())
+            room = min(room, self.options.n_workers - len(self.survivors) - ours)
+        return max(room, 0)
+
+    def _seeks(self, ahead: int) -> bool:
+        """Whether to plan ahead, so that the sets of all survivors are known soon."""
+        known = self.sets is None and self.survivors.unclaimed
+        return bool(known) and ahead + len(self.again) < GLANCE
+
+    def _take_on(self, planned: PlannedRun) -> bool:
+        """Take on the run of a set that an earlier driver began, if it goes on."""
+        found = self.survivors.claim(planned.directory)
+        if found is None:
+            return False
+        token, number = found
+        planned = dataclasses.replace(planned, attempts=number - 1)
+        job = self.jobs.make(planned, number)
+        attempt = _Attempt(planned, job, 1, running=True, survived=True)
+        self.under_way[token] = attempt
+        self.app.emit("soops_run_started", study=self.study, run=planned, attempt=number)
+        return True
 
     def _submit(self, batch: list[tuple[PlannedRun, int]]) -> None:
         attempts = self._prepare(batch)
@@ -267,21 +292,10 @@ class Drive:
             return
         del self.under_way[update.token]
         try:
-            self._ended(attempt, self._judge(attempt.job, update.outcome))
+            shell = isinstance(attempt.job.command, str)
+            self._ended(attempt, judge(update.outcome, shell, self.accept_exit))
         except SoopsError as exc:
             self._fail(exc)
-
-    def _judge(self, job: Job, outcome: Outcome) -> Outcome:
-        """Return the outcome with the state that the accepted exit codes give it."""
-        if outcome.cause != "exit":
-            return outcome
-        if outcome.returncode in self.accept_exit:
-            return dataclasses.replace(outcome, state=State.DONE)
-        died = _DEADLY.get((outcome.returncode or 0) - 128)
-        if died is not None and isinstance(job.command, str):
-            # A shell outlived its program and tells of the signal in its own exit code.
-            return dataclasses.replace(outcome, state=State.FAILED, cause="signal", signal=died)
-        return dataclasses.replace(outcome, state=State.FAILED)
 
     def _ended(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is State.CANCELLED and outcome.started is None:
@@ -330,7 +344,11 @@ class Drive:
         if self.interrupts >= 2 and not self.told_cancel:
             self.told_cancel = True
             self.say("interrupted again: stopping the runs under way")
-            self._call(self.runner.cancel, list(self.under_way))
+            ours = [token for token, item in self.under_way.items() if not item.survived]
+            self._call(self.runner.cancel, ours)
+            far = self.survivors.cancel(self.under_way.keys() - set(ours))
+            if far:
+                self.say(f"these go on, and must be stopped where they are: {', '.join(far)}")
 
     def _withdraw_queued(self) -> None:
         queued = [token for token, item in self.under_way.items() if not item.running]
@@ -360,26 +378,12 @@ class Drive:
     def _abandon(self, why: str) -> None:
         """Record the runs under way as lost: their runner cannot tell any more."""
         for attempt in self.under_way.values():
+            if attempt.survived:
+                continue  # it is still in the journal, for the next driver
             outcome = Outcome(state=State.LOST, cause="runner", message=why)
             self.ledger.ended(attempt.planned, attempt.job, outcome)
             self.counts[State.LOST] = self.counts.get(State.LOST, 0) + 1
         self.under_way.clear()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Count interrupts while the loop runs; not in threads, not in notebooks."""
-        main = threading.current_thread() is threading.main_thread()
-        if not main or "ipykernel" in sys.modules:
-            yield
-            return
-
-        def count(number: int, frame: Any) -> None:
-            self.interrupts = max(self.interrupts + 1, 2 if number == signal.SIGTERM else 0)
-
-        numbers = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
-        before = {number: signal.signal(number, count) for number in set(numbers)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    def _interrupt(self, number: int) -> None:
+        self.interrupts = max(self.interrupts + 1, 2 if number == signal.SIGTERM else 0)

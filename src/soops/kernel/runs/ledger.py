@@ -21,7 +21,8 @@ from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.records import machine
-from soops.kernel.records.directories import DirectoryReader, decoded
+from soops.kernel.records.attempts import drop_tokens
+from soops.kernel.records.directories import DirectoryReader
 from soops.kernel.records.disk import DiskError
 from soops.kernel.records.index import Index, IndexRow, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
@@ -41,7 +42,8 @@ from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.plan import FINISHED, KnownRuns
 from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.provenance import provenance
-from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, StudyRun, Update
+from soops.kernel.runs.recovery import record_of_attempt, recover
+from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, Update
 
 __all__ = ["Ledger", "known_runs"]
 
@@ -69,6 +71,8 @@ class Ledger:
     ----------
     known : KnownRuns
         What the plan asks about runs of old.
+    survivors : Survivors
+        The runs that an earlier driver began, and that go on.
     """
 
     def __init__(self, prepared: Prepared, options: RunOptions, total: int | None) -> None:
@@ -138,48 +142,14 @@ class Ledger:
         register_root(self.root)
 
     def _recover(self) -> None:
-        """Bring the index up to date, and end what a killed driver left running.
-
-        A run that was under way and has no record is lost: its record says so, and it
-        is tried again.
-        """
-        under_way = self.journal.under_way()
-        synced = self.index.sync(self.prepared.template, under_way, self.prepared.info.unhashed)
-        for directory, reason in synced.problems[:SHOWN]:
-            log.warning("%r: %s", directory, reason)
-        if len(synced.problems) > SHOWN:
-            log.warning("... and %d more like these", len(synced.problems) - SHOWN)
-        self._doubtful = {directory for directory, _ in synced.problems}
-        interrupted = {entry.directory: entry for entry in under_way}
-        for directory in synced.ended:
-            interrupted.pop(directory, None)
-        if interrupted:
-            self._close_interrupted(interrupted)
-        self.journal.ended([entry.directory for entry in under_way])
+        """Bring the index up to date, and settle what a killed driver had under way."""
+        recovered = recover(self.prepared, self.journal, self.index, self.options.durable)
+        self.survivors = recovered.survivors
+        self._doubtful = recovered.doubtful
         self._unmarked = self.index.unmarked()
         self._reader = DirectoryReader(
             self.root, self.prepared.template, self.prepared.info.unhashed
         )
-
-    def _close_interrupted(self, entries: dict[str, Entry]) -> None:
-        from soops.kernel.runs.orphans import end_marked
-
-        log.warning(
-            "%d run%s under way when the last driver ended; what is left of %s is stopped",
-            len(entries),
-            "s were" if len(entries) > 1 else " was",
-            "them" if len(entries) > 1 else "it",
-        )
-        rows = []
-        for row in map(decoded, self.index.lookup_directories(list(entries)).values()):
-            entry = entries[row["directory"]]
-            where = os.path.join(self.root, entry.directory)
-            end_marked(where)
-            record = _lost_record(row, entry, self.prepared.run)
-            write_record(where, record, self.options.durable)
-            rows.append(record_row(record, output_dir=row["output_dir"]))
-        self.index.upsert(rows)
-        self.index.commit()
 
     # --- before a run
 
@@ -273,6 +243,8 @@ class Ledger:
             )
             self.prepare(planned, job)
         write_record(job.directory, record, self.options.durable)
+        if record.state is not State.LOST:
+            drop_tokens(job.directory, job.attempt)
         if record.state is State.DONE:
             mark_finished(job.directory, True)
         self._rows.append(record_row(record, output_dir=planned.directory))
@@ -300,29 +272,16 @@ class Ledger:
         self.journal.flush()
 
     def _record(self, planned: PlannedRun, job: Job, outcome: Outcome) -> RunRecord:
-        run, usage = self.prepared.run, outcome.usage
-        return RunRecord(
+        return record_of_attempt(
+            self.prepared,
+            outcome,
             identity=planned.parameters.identity,
             pkey=planned.parameters.pkey,
             number=planned.number,
             directory=job.key,
             parameters=planned.parameters.values,
             command=planned.command,
-            state=outcome.state,
-            cause=outcome.cause,
-            returncode=outcome.returncode,
-            signal=outcome.signal,
-            started=_iso(outcome.started),
-            ended=_iso(outcome.ended),
-            elapsed=outcome.elapsed,
-            cpu_time=usage.cpu_time,
-            max_rss=usage.max_rss,
-            tree_rss=usage.tree_rss,
-            host=outcome.host,
             attempts=job.attempt,
-            runner=run.runner,
-            run_function=run.run_function,
-            message=outcome.message,
             output_key=self.prepared.info.output_key,
             provenance=self._provenance,
         )
@@ -354,27 +313,3 @@ def _says(directory: str, key: str) -> bool:
         return read_parameters_csv(f"{directory}/{PARAMETERS_NAME}").pkey == key
     except StudyError:
         return False
-
-
-def _lost_record(row: IndexRow, entry: Entry, run: StudyRun) -> RunRecord:
-    return RunRecord(
-        identity=row["identity"],
-        pkey=row["pkey"],
-        number=row["number"],
-        directory=row["directory"],
-        parameters=row["parameters"],
-        command="",
-        state=State.LOST,
-        cause="driver",
-        started=entry.time,
-        host=entry.host,
-        attempts=entry.attempt,
-        runner=run.runner,
-        run_function=run.run_function,
-        message="the driver ended before the run did",
-        output_key=row["output_key"],
-    )
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else machine.iso_time(seconds)

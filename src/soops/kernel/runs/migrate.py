@@ -36,6 +36,7 @@ from soops.kernel.runs.carry_out import carry_out, study_step, trouble_with
 from soops.kernel.runs.changes import Changes, CollisionError
 from soops.kernel.runs.recorded import UnreadableError
 from soops.kernel.runs.rekey import Rekeyer
+from soops.kernel.runs.survivors import require_none
 
 __all__ = ["Changes", "Migration", "Move", "migrate", "undo"]
 
@@ -132,6 +133,7 @@ def migrate(root: Path, changes: Changes, *, apply: bool = False) -> Migration:
         log = _cut_off(where, changes)
         return _survey(root, log, back=False) if log else _plan(where, changes, None)
     with Lock(root):
+        require_none(where)
         log = _cut_off(where, changes)
         if log is not None:
             found = _require_clear(_survey(root, log, back=False))
@@ -162,6 +164,7 @@ def undo(root: Path, *, apply: bool = False) -> Migration:
     with ExitStack() as stack:
         if apply and newest_log(where) is not None:
             stack.enter_context(Lock(root))
+            require_none(where)
         log = newest_log(where)
         if log is None:
             raise StudyError(f"no migration of {where!r} can be taken back")

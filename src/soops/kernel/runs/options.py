@@ -54,6 +54,8 @@ class RunOptions:
         Start no more runs after so many did not end well.
     accept_exit : tuple of int, optional
         Exit codes that mean success; None: those of the study, usually 0.
+    survive : bool
+        Let runs go on when the driver is killed; the next one takes them on.
     """
 
     section: str | None = None
@@ -82,6 +84,7 @@ class RunOptions:
     progress: bool = False
     silent: bool = False
     durable: bool = False
+    survive: bool = False
     break_lock: bool = False
     dry_run: bool = False
     shell: bool = False

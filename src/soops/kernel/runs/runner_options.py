@@ -31,6 +31,12 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
     SoopsError
         When it refuses an option, or cannot be started.
     """
+    spec: RunnerSpec = app.registry("runner").get(options.runner)
+    if options.survive and not spec.detachable:
+        raise UsageError(
+            f"with the runner {options.runner!r} runs cannot outlive their driver",
+            hint="leave --survive out, or choose --runner local",
+        )
     given = options.cluster_kwargs
     cluster = (
         parse_dict(given, free_word=False, source=Source(path="--cluster-kwargs"), directives=False)
@@ -43,6 +49,7 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
         cluster_kwargs=cluster,
         root=root,
         say=say,
+        survive=options.survive,
     )
     try:
         runner: Runner = app.resolve("runner", options.runner)(setup)

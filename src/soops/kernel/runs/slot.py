@@ -129,7 +129,7 @@ class Slot:
 
     # --- to the slot
 
-    def send(self, token: str, job: Job, claim: str | None = None) -> None:
+    def send(self, token: str, job: Job, claim: str | None = None, survives: bool = False) -> None:
         """Give it a job.
 
         Parameters
@@ -142,11 +142,15 @@ class Slot:
             For a worker that its scheduler may give up: the name of the submission. The
             slot then holds a token file in the run directory while anything of the run
             lives; a second copy gives LOST, or the outcome of the first.
+        survives : bool
+            Let it come to its end without this process, and leave its outcome in its token.
         """
         self.pending[token] = job
         message: dict[str, Any] = {"run": token, "job": fields_of(job)}
         if claim is not None:
             message["claim"] = claim
+        if survives:
+            message["survives"] = True
         self._write(message)
 
     def cancel(self, token: str) -> None:
@@ -302,6 +306,8 @@ class Slot:
     def hang_up(self) -> None:
         """Close the line: it ends its run, with grace, and itself. Do not wait for it."""
         if self._popen is not None and self._popen.stdin is not None:
+            if not self._popen.stdin.closed:
+                self._write({"end": True})
             with self._lock:
                 self._popen.stdin.close()
 

@@ -7,10 +7,12 @@ of processes.
 
 The driver writes JSON lines to fd 0, one for each message::
 
-    {"run": TOKEN, "job": {...}, "claim": TEXT}     {"cancel": TOKEN}     {"withdraw": TOKEN}
+    {"run": TOKEN, "job": {...}, "claim": TEXT, "survives": true}
+    {"cancel": TOKEN}     {"withdraw": TOKEN}     {"end": true}
 
 and reads JSON lines from the fd REPLY: ``hello`` once, the ``pid`` of a run that lasts, then its
-``outcome``, or ``withdrawn``. The end of fd 0, or of the process DRIVER, ends the run and the slot.
+``outcome``, or ``withdrawn``. The end of fd 0, or of the process DRIVER, ends the run and the slot;
+but a run that ``survives`` comes to its own end, and leaves its outcome in its token.
 
 Every descendant of the slot belongs to the run under way, because the slot is a child subreaper:
 also the daemon that forked twice and cleared its environment comes back to it. The slot itself

@@ -60,7 +60,7 @@ class Attempt:
             _lock(self.held)
             if self.safe is not None:
                 self.safe.put(self.held)
-            self._write({"claim": self.claim, "host": host, "pid": os.getpid()})
+            self._write(self._who(host))
         except FileExistsError:
             return self._copy_of(path)
         except OSError as exc:
@@ -79,6 +79,13 @@ class Attempt:
             except OSError:
                 pass  # a full disk; the answer itself needs none
             self._let_go()
+
+    def _who(self, host: str) -> dict[str, Any]:
+        who = {"claim": self.claim, "host": host, "pid": os.getpid()}
+        if self.line.survives:
+            # The next driver records the run, perhaps from this alone.
+            who.update(survives=True, command=self.job["command"])
+        return who
 
     def _let_go(self) -> None:
         assert self.held is not None
@@ -108,7 +115,7 @@ class Attempt:
         limit = time.monotonic() + self.job.get("grace", 5.0) + PATIENCE
         try:
             while _lock(fd) is False:
-                if self.line.stop or self.line.cancelled:
+                if self.line.left or self.line.stop or self.line.cancelled:
                     return NOT_STARTED
                 if time.monotonic() > limit:
                     host = read_token(path)[0].get("host", "another worker")

@@ -26,15 +26,18 @@ class Line:
         The job under way, or an empty string.
     cancelled : bool
         Whether the driver wants it ended.
-    stop : bool
-        Whether the driver is gone, or wants the slot to end.
+    left : bool
+        Whether the driver is gone.
+    survives : bool
+        Whether the job under way goes on without it.
     hurry : bool
-        Whether it asked twice: no more grace.
+        Whether the slot was asked to end twice: no more grace.
     """
 
     def __init__(self, reply: int, driver: int) -> None:
         self.token = ""
-        self.cancelled = self.stop = self.hurry = False
+        self.cancelled = self.left = self.survives = self.hurry = False
+        self._asked = False
         self._reply = reply
         self._rest = b""
         self._queue: deque[dict[str, Any]] = deque()
@@ -51,9 +54,14 @@ class Line:
         try:
             self.watch(os.pidfd_open(driver), self._driver_ended)
         except ProcessLookupError:
-            self.stop = True
+            self._driver_ended()
         except (AttributeError, OSError):
             pass  # the end of fd 0 must do
+
+    @property
+    def stop(self) -> bool:
+        """Whether the job under way and the slot have to end."""
+        return self._asked or (self.left and not self.survives)
 
     def watch(self, fd: int, call: Callable[[], bool | None]) -> None:
         """Call ``call`` when ``fd`` has something to read, until it returns False."""
@@ -78,11 +86,13 @@ class Line:
             return None
         message = self._queue.popleft()
         self.token, self.cancelled = message["run"], False
+        self.survives = message.get("survives", False)
         return message
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
         """Answer for the job under way."""
         token, self.token = self.token, ""
+        self.survives = False
         self.tell(token=token, outcome=outcome)
 
     def tell(self, **message: Any) -> None:
@@ -91,18 +101,20 @@ class Line:
         try:
             while data:
                 data = data[os.write(self._reply, data) :]
-        except OSError:  # the driver is gone
-            self.stop = True
+        except OSError:
+            self._driver_ended()
 
     def _read(self) -> bool:
         data = os.read(0, 65536)
         if not data:
-            self.stop = True
+            self._driver_ended()
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if "run" in message:
                 self._queue.append(message)
+            elif "end" in message:
+                self._asked = True
             elif self.token and message.get("cancel") == self.token:
                 self.cancelled = True
             else:
@@ -123,8 +135,14 @@ class Line:
     def _signalled(self) -> None:
         numbers = os.read(self._wake, 4096)
         if signal.SIGTERM in numbers or signal.SIGHUP in numbers:
-            self.hurry, self.stop = self.stop, True
+            self.hurry, self._asked = self.stop, True
 
     def _driver_ended(self) -> bool:
-        self.stop = True
+        if self.survives and not self.left:
+            # Whoever reads what the driver prints shall not have to wait for the run.
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            os.close(null)
+        self.left = True
         return False

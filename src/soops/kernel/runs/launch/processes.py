@@ -131,8 +131,9 @@ def split_off_guard() -> Safe:
     # Whoever ends the slot speaks to its inner half, and then to nobody.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.close(0)
-    os.open(os.devnull, os.O_RDONLY)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):  # it says nothing, and keeps nobody waiting
+        os.dup2(null, fd)
     os.waitpid(inner, 0)
 
     def alive() -> bool:
