@@ -48,14 +48,17 @@ def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def drive(calls: str = "", fault: str = "") -> tuple[int, str, int]:
-    """Return exit code, standard error, and how many of these calls the driver made."""
+def drive(calls: str = "", fault: str = "", *more: str) -> tuple[int, str, int]:
+    """Return exit code, standard error, and how many of these calls the driver made.
+
+    ``more`` are options of strace: with ``-f`` slots and programs are traced, too.
+    """
     line = [sys.executable, "-m", "soops", *RUN]
     trace = Path("..", "trace.txt")
     if calls:
         inject = [f"inject={calls}:{fault}"] if fault else []
         options = [word for rule in (f"trace={calls}", *inject) for word in ("-e", rule)]
-        line = ["strace", "-qq", "-o", str(trace), "-e", "signal=none", *options, *line]
+        line = ["strace", "-qq", "-o", str(trace), "-e", "signal=none", *more, *options, *line]
     done = subprocess.run(line, capture_output=True, text=True, timeout=100)
     made = sum("(" in text for text in trace.read_text().splitlines()) if calls else 0
     return done.returncode, done.stderr, made
@@ -174,3 +177,39 @@ def test_interrupted_calls_are_made_again_and_not_seen(traced, calls):
     assert len(said.splitlines()) == len(expected.splitlines())
     assert len(done_runs()) == 2 and set(starts().values()) == {1}
     check_goes_on(f"interrupted {calls}")
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("calls", ["write", "read", "openat"])
+def test_all_processes_are_killed_at_their_nth_call(traced, pytestconfig, calls):
+    """Driver, slots and programs alike: each that comes so far dies."""
+    disturbed = 0
+    # A driver opens and reads many files before it is one.
+    first = {"write": 1, "read": 60, "openat": 120}[calls]
+    tried = range(first, first + (40 if pytestconfig.getoption("--long") else 4))
+    for number in tried:
+        clear()
+        code, said, _ = drive(calls, f"signal=SIGKILL:when={number}", "-f")
+        disturbed += code != 0
+        assert "Traceback" not in said and "internal" not in said, said
+        check_goes_on(f"all killed at {calls} {number}: exit {code}")
+    assert disturbed
+
+
+@pytest.mark.parametrize(("error", "cause"), [("ENOSPC", "output"), ("EIO", "output")])
+def test_a_slot_that_cannot_make_the_output_file_says_so(traced, error, cause):
+    """The other run goes on, and the same command makes it good."""
+    code, said, _ = drive()
+    assert code == 0, said
+    first, second = sorted(done_runs())
+    path = str(Path("out", second, "stdout.txt").absolute())
+    clear()
+
+    code, said, _ = drive("openat", f"error={error}", "-f", "-P", path)
+
+    assert code == 1, said
+    runs = {Path(run.path).name: run for run in soops.find(["out"])}
+    assert runs[first].state == "done"
+    assert (runs[second].state, runs[second].cause) == ("failed", cause)
+    assert starts()[second] == 0
+    check_goes_on(said)
