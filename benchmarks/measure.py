@@ -99,6 +99,8 @@ def _once(side: Side, workshop: Workshop, printed: bool) -> float:
 
 
 def _environment(side: Side) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Neither other code, nor modules that have to be compiled each time.
+    left_out = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in os.environ.items() if name not in left_out}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
     return {**env, "MPLBACKEND": "agg", **side.env}

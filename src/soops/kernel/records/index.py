@@ -13,6 +13,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.records import index_file
@@ -92,8 +93,6 @@ class Index:
     empty : bool
         With ``write=False``: begin with nothing, whatever the file holds.
 
-    Notes
-    -----
     It begins empty when there is no file that can be believed, so :meth:`sync` comes next.
     """
 
@@ -259,11 +258,17 @@ class Index:
         self.commit()
         return map(decoded, self._select("ORDER BY number, directory"))
 
-    def counts(self) -> dict[State, int]:
-        """Return how many runs there are in each state."""
+    def in_states(self, *states: State) -> list[IndexRow]:
+        """Return the rows in one of these states; their ``parameters`` stay JSON text."""
         self.commit()
-        rows = self._open.execute("SELECT state, count(*) FROM runs GROUP BY state").fetchall()
-        return {State(state): number for state, number in rows}
+        marks = ", ".join("?" * len(states))
+        return self._select(f"WHERE state IN ({marks})", [state.value for state in states])
+
+    def glance(self, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return some columns of all rows, by number; ``parameters`` are JSON text."""
+        self.commit()
+        query = f"SELECT {', '.join(columns)} FROM runs ORDER BY number, directory"
+        return self._open.execute(query).fetchall()
 
     def problems(self) -> list[Problem]:
         """Return the directories that could not be read, or not in full, and why."""

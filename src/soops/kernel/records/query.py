@@ -1,7 +1,7 @@
 """Find runs below directories, by their parameters and by how they ended.
 
 For ``soops.study`` and the commands. Reads the index of a root, or its directories; never
-writes. pandas is imported only for queries that our own language has no words for.
+writes. Which runs a query means is worked out in ``selecting``.
 """
 
 from __future__ import annotations
@@ -10,28 +10,25 @@ import glob
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from soops.kernel.errors import StudyError, UsageError, near_misses
 from soops.kernel.records.found import (
     FoundRun,
-    found_run,
     how_it_ended,
     json_planned,
     json_record,
-    record_names,
     to_frame,
 )
 from soops.kernel.records.lock import STATE_DIR
-from soops.kernel.records.reading import read_rows
+from soops.kernel.records.reading import open_rows
 from soops.kernel.records.record import RECORD_NAME
 from soops.kernel.records.rundir import PARAMETERS_NAME
+from soops.kernel.records.selecting import View, leave_each_once, select
 from soops.kernel.records.status import StudyStatus, is_at_work, status_of
-from soops.kernel.study.expression import compile_expression
-from soops.kernel.study.tokens import GrammarError
-from soops.kernel.values import Source, State
+from soops.kernel.values import State
 
 __all__ = [
     "FoundRun",
@@ -89,14 +86,15 @@ def find_runs(
         For an unknown state.
     """
     wanted = _wanted_states(states)
-    found: dict[str, FoundRun] = {}
-    for place in _places(roots):
-        for run in _read(place):
-            found.setdefault(run.path, run)
-    runs = [run for run in found.values() if not wanted or run.state in wanted]
-    if query is not None:
-        # Over all runs, so that a name is known also when no run in these states has it.
-        runs = _select(runs, list(found.values()), query, engine)
+    with ExitStack() as stack:
+        views = []
+        for place in _places(roots):
+            rows = stack.enter_context(open_rows(place.root))
+            for name, reason in rows.problems[:SHOWN_PROBLEMS]:
+                log.warning("%s: %s", os.path.join(place.shown, name), reason)
+            views.append(View(rows, place.root, place.shown, place.only))
+        leave_each_once(views)
+        runs = select(views, wanted, query, engine)
     roots_order = {root: _natural(root) for root in {run.root for run in runs}}
     return sorted(runs, key=lambda run: (roots_order[run.root], run.number, run.path))
 
@@ -194,60 +192,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.name != STATE_DIR and entry.is_dir(follow_symlinks=False)
 
 
-def _read(place: _Place) -> Iterator[FoundRun]:
-    runs = read_rows(place.root)
-    for name, reason in runs.problems[:SHOWN_PROBLEMS]:
-        log.warning("%s: %s", os.path.join(place.shown, name), reason)
-    for row in runs.rows:
-        path = os.path.join(place.root, row["directory"])
-        if place.only is None:
-            yield found_run(row, place.root, os.path.join(place.shown, row["directory"]))
-        elif path in place.only:
-            yield found_run(row, place.root, place.only[path])
-
-
 def _natural(text: str) -> list[tuple[int, str]]:
     """Return a key that sorts 101 before 1000."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(text)]
-
-
-# --- queries -----------------------------------------------------------------------------
-
-
-def _select(
-    runs: Sequence[FoundRun], everything: Sequence[FoundRun], query: str, engine: str
-) -> list[FoundRun]:
-    keys = dict.fromkeys(key for run in everything for key in run.parameters)
-    columns = record_names(keys)
-    try:
-        expression = compile_expression(query, [*keys, *columns.values()], Source(path="--query"))
-    except GrammarError as exc:
-        if not everything:
-            return []  # no name is known, so none can be wrong
-        return _select_by_pandas(runs, query, engine, exc)
-    asked = [(name, column) for column, name in columns.items() if name in expression.names]
-    return [run for run in runs if expression.holds(_values(run, asked))]
-
-
-def _values(run: FoundRun, asked: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
-    if not asked:
-        return run.parameters
-    return {**run.parameters, **{name: getattr(run, column) for name, column in asked}}
-
-
-def _select_by_pandas(
-    runs: Sequence[FoundRun], query: str, engine: str, refused: GrammarError
-) -> list[FoundRun]:
-    """Let pandas try what our language has no words for; if it cannot, ours was right."""
-    if engine not in ("python", "numexpr"):
-        raise UsageError(f"unknown engine {engine!r}", hint="known: python, numexpr")
-    from soops.kernel.records.pandas_query import positions
-
-    try:
-        return [runs[place] for place in positions(to_frame(runs), query, engine)]
-    except ImportError as exc:
-        raise UsageError(
-            f"the engine {engine!r} cannot be used: {exc}", hint="use --engine python"
-        ) from exc
-    except Exception:  # whatever pandas makes of a text that is no query
-        raise refused from None

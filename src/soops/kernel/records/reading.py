@@ -6,40 +6,65 @@ For find, info, jobs and whoever else looks at a study without being its driver.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from soops.kernel.records.attempts import read_attempt
+from soops.kernel.records.directories import decoded
 from soops.kernel.records.index import Index, IndexRow, Problem
 from soops.kernel.records.journal import read_under_way
 from soops.kernel.records.lock import Holder, read_holder
 from soops.kernel.records.rundir import RunTemplate
+from soops.kernel.study.identity import loads_many
 from soops.kernel.values import State
 
-__all__ = ["Runs", "read_rows"]
+__all__ = ["Rows", "open_rows", "read_rows"]
 
 #: Further looks at runs that are between two attempts.
 LOOKS = 3
-_UNDER_WAY = (State.QUEUED.value, State.RUNNING.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runs:
-    """What a reader sees of a root.
+class Rows:
+    """What a reader sees of a root; only within :func:`open_rows`.
 
     Attributes
     ----------
-    rows : list
-        By number, parameters typed.
     problems : list
-        ``(directory, reason)``.
+        ``(directory, reason)`` of what could not be read.
     """
 
-    rows: list[IndexRow]
-    problems: list[Problem]
+    def __init__(self, index: Index, problems: list[Problem]) -> None:
+        self._index = index
+        self.problems = problems
+
+    def full(self, directories: Sequence[str] | None = None) -> list[IndexRow]:
+        """Return rows with typed parameters: all by number, or those of some directories."""
+        if directories is None:
+            return list(self._index.rows())
+        found = self._index.lookup_directories(directories)
+        return [decoded(found[name]) for name in directories]
+
+    def glance(self, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return some columns of all rows by number, which is cheap.
+
+        File names are as SQLite has them (bytes, when they are no text), and parameters are
+        dicts of typed values.
+        """
+        rows = self._index.glance(columns)
+        if "parameters" not in columns:
+            return rows
+        place = list(columns).index("parameters")
+        typed = loads_many([row[place] for row in rows])
+        return [
+            (*row[:place], values, *row[place + 1 :])
+            for row, values in zip(rows, typed, strict=True)
+        ]
 
 
-def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None) -> Runs:
-    """Return all runs below a root, as they are now; nothing is written, no lock is held.
+@contextmanager
+def open_rows(root: str | os.PathLike[str], template: RunTemplate | None = None) -> Iterator[Rows]:
+    """Give all runs below a root, as they are now; nothing is written, no lock is held.
 
     The index is used when there is one that can be believed, else the directories are read.
     Runs that a driver had under way when it died are LOST, with the cause "interrupted",
@@ -61,20 +86,25 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
     with Index(root, write=False) as index:
         entries = read_under_way(root)
         synced = index.sync(template, entries)
-        rows = list(index.rows())
         for _ in range(LOOKS):
-            if _is_gone(holder) or not any(map(_is_between, rows)):
+            if _is_gone(holder) or not any(map(_is_between, index.in_states(State.LOST))):
                 break
             # Its next attempt is in the journal, where it came after the first look.
             entries += read_under_way(root)
             synced = index.sync(template, entries)
-            rows = list(index.rows())
-    under_way = [row for row in rows if row["state"] in _UNDER_WAY]
-    # Asked before and after: a driver may have begun, or come to its end, in between.
-    if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
-        for row in under_way:
-            _settle(root, row)
-    return Runs(rows=rows, problems=synced.problems)
+        under_way = index.in_states(State.QUEUED, State.RUNNING)
+        # Asked before and after: a driver may have begun, or come to its end, in between.
+        if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
+            for row in under_way:
+                _settle(root, row)
+            index.upsert(under_way)
+        yield Rows(index, synced.problems)
+
+
+def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None) -> list[IndexRow]:
+    """Return all rows of :func:`open_rows`."""
+    with open_rows(root, template) as rows:
+        return rows.full()
 
 
 def _settle(root: str | os.PathLike[str], row: IndexRow) -> None:

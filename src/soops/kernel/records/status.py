@@ -136,7 +136,7 @@ def status_of(root: str | os.PathLike[str]) -> StudyStatus:
     path = os.path.abspath(shown)
     if not os.path.isdir(path):
         raise StudyError(f"there is no directory {shown!r}", hint="give the root of a study")
-    rows = read_rows(path).rows
+    rows = read_rows(path)
     study = read_study_file(path)
     holder = read_holder(path)
     if study is None and not rows:
