@@ -13,11 +13,12 @@ and the positional words. Passing it through again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import click
 
 from soops.kernel.errors import UsageError, near_misses
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["ANCESTOR", "Opt", "Table", "disabled_plugins", "prepare", "table_of"]
 

@@ -12,13 +12,14 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import pluggy
 
 from soops.kernel.errors import near_misses
 from soops.kernel.plugging import hookspecs
+from soops.kernel.values.frozen import dataclass
 
 if sys.version_info >= (3, 12):
     from importlib.metadata import entry_points

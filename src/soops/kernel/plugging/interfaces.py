@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from soops.kernel.values import Job, RunRecord, Scooped, Update
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Check", "Runner", "RunnerSetup", "Store"]
 

@@ -8,8 +8,9 @@ A function of the user's own module may stand there as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "CheckSpec",

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from soops.kernel.records import machine
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["AttemptToken", "drop_tokens", "read_attempt", "token_path"]
 
@@ -37,6 +39,9 @@ class AttemptToken:
         Of the slot that runs it.
     command : str or tuple of str
         What it runs; empty when the token does not say.
+    near : bool
+        Whether a slot of this machine made it. Of locks that others took not every file system
+        knows.
     """
 
     held: bool | None
@@ -45,11 +50,19 @@ class AttemptToken:
     host: str = ""
     pid: int = 0
     command: str | tuple[str, ...] = ""
+    near: bool = False
 
     @property
     def ended(self) -> bool:
         """Whether the attempt came to an end of its own, or to its timeout."""
         return self.outcome is not None and self.outcome.get("state") in _ENDED
+
+    @property
+    def over(self) -> bool | None:
+        """Whether nothing of the run lives any more; None when this cannot be known here."""
+        if self.outcome is not None or (self.held is False and self.near):
+            return True
+        return False if self.held else None
 
 
 def token_path(directory: str | os.PathLike[str], attempt: int) -> str:
@@ -77,6 +90,7 @@ def read_attempt(directory: str | os.PathLike[str], attempt: int) -> AttemptToke
         host=str(who.get("host", "")),
         pid=who["pid"] if isinstance(who.get("pid"), int) else 0,
         command=tuple(map(str, command)) if isinstance(command, list) else str(command),
+        near=bool(who.get("boot")) and who["boot"] == machine.boot_id(),
     )
 
 
@@ -108,7 +122,7 @@ def _read(fd: int) -> tuple[dict[str, Any], dict[str, Any]]:
     for line in os.pread(fd, _LARGEST, 0).split(b"\n")[:-1]:
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         found.append(value if isinstance(value, dict) else {})
     found += [{}, {}]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import StudyError
@@ -16,6 +15,7 @@ from soops.kernel.records.rundir import PARAMETERS_NAME, ParametersRow, read_par
 from soops.kernel.study.expression import short_name
 from soops.kernel.study.identity import to_jsonable
 from soops.kernel.values import Decision, PlannedRun, RunRecord, State
+from soops.kernel.values.frozen import dataclass
 
 if TYPE_CHECKING:
     from soops.kernel.records.index import IndexRow

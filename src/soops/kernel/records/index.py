@@ -40,6 +40,7 @@ from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.records.syncing import Reading, compare, describe_differences, drop_copies
 from soops.kernel.study.identity import dumps
 from soops.kernel.values import State
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "Index",
@@ -60,7 +61,7 @@ TRIES = 10
 _PUT = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Synced:
     """What bringing an index up to date came to.
 

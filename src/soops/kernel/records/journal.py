@@ -13,7 +13,7 @@ import logging
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from soops.kernel.records import machine
@@ -27,6 +27,7 @@ from soops.kernel.records.disk import (
     write_all,
 )
 from soops.kernel.records.lock import STATE_DIR, Lock, make_state_dir
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Entry", "Journal", "Lock", "read_under_way"]
 

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from soops.kernel.records.disk import (
     read_file,
     write_all,
 )
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["STATE_DIR", "Holder", "Lock", "make_state_dir", "read_holder"]
 

@@ -13,7 +13,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +26,7 @@ from soops.kernel.records.disk import (
     write_all,
 )
 from soops.kernel.records.lock import STATE_DIR
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "DONE",
@@ -110,7 +111,9 @@ class Log:
         DamagedFileError, DiskError
             Naming the file.
         """
-        given: dict[str, Any] = next(self._items())["changes"]
+        given = next(self._items()).get("changes")
+        if not isinstance(given, dict):
+            raise DamagedFileError(self.path, "it does not say what was asked for")
         return given
 
     def steps(self) -> Iterator[Step]:
@@ -123,7 +126,11 @@ class Log:
         """
         items = self._items()
         next(items)
-        yield from map(_from_item, items)
+        for item in items:
+            try:
+                yield _from_item(item)
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                raise DamagedFileError(self.path, "a line of it is no step") from exc
 
     def settle(self, state: str | None) -> Log | None:
         """Give the log another state, or remove it; return the log as it is then.
@@ -147,8 +154,11 @@ class Log:
     def _items(self) -> Iterator[dict[str, Any]]:
         try:
             with open(self.path, "rb") as file:  # it may be large
+                line = b""
                 for line in file:
                     yield _parse(self.path, line)
+                if not line:
+                    raise DamagedFileError(self.path, "it is empty")
         except OSError as exc:
             raise DiskError(self.path, exc, "read") from exc
 
@@ -289,6 +299,10 @@ def _to_item(step: Step) -> dict[str, Any]:
 
 def _from_item(item: dict[str, Any]) -> Step:
     files = {name: (_bytes(old), _bytes(new)) for name, (old, new) in item.pop("files").items()}
+    for name in (*item.values(), *files):
+        os.fsencode(name)
+        if "\0" in name:
+            raise ValueError("a null character in a name")
     return Step(**item, files=files)
 
 
@@ -310,5 +324,10 @@ def _parse(path: str, line: bytes) -> dict[str, Any]:
     body = line[9:-1]
     if line[:9] != b"%08x " % zlib.crc32(body) or line[-1:] != b"\n":
         raise DamagedFileError(path, "the checksum of a line is wrong")
-    item: dict[str, Any] = json.loads(body)
+    try:
+        item = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise DamagedFileError(path, "a line is no JSON") from exc
+    if not isinstance(item, dict):
+        raise DamagedFileError(path, "a line is no JSON object")
     return item

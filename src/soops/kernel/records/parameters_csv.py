@@ -10,7 +10,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.records.disk import (
@@ -22,6 +21,7 @@ from soops.kernel.records.disk import (
     put_file,
     read_file,
 )
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "PARAMETERS_NAME",

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from soops.kernel.errors import StudyError, UsageError, near_misses
 from soops.kernel.records.found import (
@@ -29,6 +28,7 @@ from soops.kernel.records.rundir import PARAMETERS_NAME
 from soops.kernel.records.selecting import View, leave_each_once, select
 from soops.kernel.records.status import StudyStatus, is_at_work, status_of
 from soops.kernel.values import State
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "FoundRun",

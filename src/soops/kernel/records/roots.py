@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 from soops.kernel.errors import StudyError
 from soops.kernel.records.disk import DamagedFileError, DiskError, read_file, replace_file
 from soops.kernel.records.lock import STATE_DIR, make_state_dir
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "STUDY_NAME",
@@ -37,7 +38,7 @@ MOST, MOST_BYTES = 500, 256 * 1024
 STUDY_NAME = "study.json"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFile:
     """What ``study.json`` says.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from soops.kernel.records.lock import read_holder
 from soops.kernel.records.reading import read_rows
 from soops.kernel.records.roots import read_study_file
 from soops.kernel.values import State
+from soops.kernel.values.frozen import dataclass
 
 if TYPE_CHECKING:
     from soops.kernel.records.index import IndexRow

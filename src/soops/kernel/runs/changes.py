@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from soops.kernel.errors import UsageError
 from soops.kernel.study.grammar import parse_dict
 from soops.kernel.study.identity import to_jsonable
 from soops.kernel.values import DEFINED, UNDEFINED, Directive, Source
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Changes", "CollisionError"]
 

@@ -11,11 +11,11 @@ import re
 import shlex
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.values import UNDEFINED, RunInfo, Source
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["CommandTemplate", "fields_of"]
 

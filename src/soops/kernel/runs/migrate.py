@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from soops.kernel.runs.changes import Changes, CollisionError
 from soops.kernel.runs.recorded import UnreadableError
 from soops.kernel.runs.rekey import Rekeyer
 from soops.kernel.runs.survivors import require_none
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Changes", "Migration", "Move", "migrate", "undo"]
 

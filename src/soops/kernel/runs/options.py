@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.errors import UsageError, near_misses
 from soops.kernel.runs.retry import check_words
 from soops.kernel.values import State
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["RunOptions"]
 

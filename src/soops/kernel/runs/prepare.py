@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +35,7 @@ from soops.kernel.values import (
     StudyRun,
     UserModule,
 )
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Prepared", "load_module", "prepare"]
 

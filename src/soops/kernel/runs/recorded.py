@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.records.column_types import ColumnTypes
 from soops.kernel.records.parameters_csv import parse_row, split_rows
 from soops.kernel.study.identity import from_jsonable, pkey_of_texts, to_jsonable
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Recorded", "RecordedParameters", "UnreadableError", "key_of"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from soops.kernel.records import machine
@@ -23,6 +23,7 @@ from soops.kernel.runs.orphans import end_marked
 from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.survivors import Survivors, lives, outcome_in
 from soops.kernel.values import Outcome, RunRecord, State
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Recovered", "record_of_attempt", "recover"]
 

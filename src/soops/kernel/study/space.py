@@ -10,12 +10,12 @@ import itertools
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.errors import StudyError, unknown_name
 from soops.kernel.study.expression import Expression
 from soops.kernel.values import Axis, Source
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Block", "ParameterSpace", "UnionSpace", "build_axes", "parse_contracts"]
 

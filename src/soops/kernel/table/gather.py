@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from soops.kernel.table.directories import find_roots
 from soops.kernel.table.options import ScoopOptions
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
 from soops.kernel.values import Scooped, ScoopInfo, StepCall, UserModule
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["GatherResult", "ScoopOptions", "gather", "store_for"]
 

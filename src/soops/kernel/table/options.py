@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from soops.kernel.values import Source
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["ScoopOptions"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np  # noqa: TID253 (a heavy leaf)
 
 from soops.kernel.errors import UsageError, unknown_name
 from soops.kernel.values import StepCall
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "StepsResult",

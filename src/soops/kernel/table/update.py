@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from soops.kernel.errors import StudyError
@@ -26,6 +26,7 @@ from soops.kernel.table.frame import (
 )
 from soops.kernel.table.scoop import RECORD, find_item, mtime_of
 from soops.kernel.values import Scooped, ScoopedRow, ScoopInfo
+from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Plan", "errors_of", "merge", "parameter_keys_of", "plan_update"]
 

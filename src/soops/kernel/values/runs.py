@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from soops.kernel.values.frozen import dataclass
 from soops.kernel.values.states import Decision, State
 from soops.kernel.values.study import ParameterSet, Study, UserModule
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from soops.kernel.values.frozen import dataclass
 from soops.kernel.values.source import Source
 
 #: The option is given without a value (it is a flag).
