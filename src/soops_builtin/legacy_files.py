@@ -142,25 +142,29 @@ class _Files:
     def _say(self, *messages: str) -> None:
         if self._log is None:
             return
-        text = "".join([f"run: {message}\n" for message in messages])
-        with self._only_warn():
-            data = _encode(text)
-            written = 0
+        data = _encode("".join([f"run: {message}\n" for message in messages]))
+        try:
+            written = os.write(self._log, data)
             while written < len(data):
                 written += os.write(self._log, data[written:])
+        except OSError as exc:
+            self._warn(exc)
 
     @contextlib.contextmanager
     def _only_warn(self) -> Iterator[None]:
         try:
             yield
         except OSError as exc:
-            if not self._warned:
-                self._warned = True
-                log.warning(
-                    "the files of the study in %r are not complete: %s",
-                    str(self.study.output_dir),
-                    exc,
-                )
+            self._warn(exc)
+
+    def _warn(self, exc: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "the files of the study in %r are not complete: %s",
+                str(self.study.output_dir),
+                exc,
+            )
 
 
 # --- options.txt and output_log.txt ------------------------------------------------------

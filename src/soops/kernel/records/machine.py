@@ -24,7 +24,13 @@ __all__ = [
 def iso_time(seconds: float | None = None) -> str:
     """Return seconds since the epoch, or now, as ISO 8601 text in UTC with milliseconds."""
     whole, milli = divmod(round((time.time() if seconds is None else seconds) * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milli:03d}+00:00"
+    return f"{_iso_second(whole)}.{milli:03d}+00:00"
+
+
+@functools.lru_cache(maxsize=8)
+def _iso_second(seconds: int) -> str:
+    # Many runs begin and end in one second; this is asked for three times for each.
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 @functools.cache

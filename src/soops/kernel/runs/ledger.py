@@ -145,6 +145,7 @@ class Ledger:
         """Bring the index up to date, and settle what a killed driver had under way."""
         recovered = recover(self.prepared, self.journal, self.index, self.options.durable)
         self.survivors = recovered.survivors
+        self._has_tokens = self.options.survive or len(self.survivors) > 0
         self._doubtful = recovered.doubtful
         self._unmarked = self.index.unmarked()
         self._reader = DirectoryReader(
@@ -243,7 +244,7 @@ class Ledger:
             )
             self.prepare(planned, job)
         write_record(job.directory, record, self.options.durable)
-        if record.state is not State.LOST:
+        if self._has_tokens and record.state is not State.LOST:
             drop_tokens(job.directory, job.attempt)
         if record.state is State.DONE:
             mark_finished(job.directory, True)
