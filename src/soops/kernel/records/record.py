@@ -84,6 +84,12 @@ _FIELDS: dict[str, tuple[tuple[type, ...], bool]] = {
     "parameters": ((dict,), False),
     "provenance": ((dict,), False),
 }
+#: Field to the types of a value that needs no other look, but for the size of an integer.
+_EXACT = {
+    name: frozenset((*types, type(None)) if nullable else types)
+    for name, (types, nullable) in _FIELDS.items()
+}
+_ABSENT = object()
 _REQUIRED = frozenset({"identity", "pkey", "number", "directory", "state", "command", "parameters"})
 _LARGE = 2**63
 _STATES = frozenset(state.value for state in State)
@@ -133,19 +139,13 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         Naming the first field that is wrong.
     """
     values = {}
-    for name, (types, nullable) in _FIELDS.items():
-        if name not in given:
-            if name in _REQUIRED:
-                raise ValueError(f"{name} is missing")
-            continue
-        value = given[name]
-        if value is None:
-            if not nullable:
-                raise ValueError(f"{name} is null")
-        elif not isinstance(value, types) or isinstance(value, bool):
-            raise ValueError(f"{name} is a {type(value).__name__}")
-        elif isinstance(value, int) and not -_LARGE <= value < _LARGE:
-            raise ValueError(f"{name} is too large")
+    for name, exact in _EXACT.items():
+        value = given.get(name, _ABSENT)
+        kind = type(value)
+        if kind not in exact or (kind is int and not -_LARGE <= value < _LARGE):
+            if value is _ABSENT and name not in _REQUIRED:
+                continue
+            raise ValueError(_what_is_wrong(name, value))
         values[name] = value
     if values["state"] not in _STATES:
         raise ValueError(f"state is {values['state']!r}")
@@ -153,6 +153,16 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(command, list) and not all(isinstance(word, str) for word in command):
         raise ValueError("command is not a list of texts")
     return values
+
+
+def _what_is_wrong(name: str, value: Any) -> str:
+    if value is _ABSENT:
+        return f"{name} is missing"
+    if value is None:
+        return f"{name} is null"
+    if type(value) is int and int in _EXACT[name]:
+        return f"{name} is too large"
+    return f"{name} is a {type(value).__name__}"
 
 
 # --- the file ----------------------------------------------------------------------------
@@ -380,6 +390,6 @@ def _parse(path: str, data: bytes) -> dict[str, Any]:
     if tail != b'%b%08x"\n}\n' % (_MARK, zlib.crc32(body)):
         raise DamagedFileError(path, "its checksum is wrong, or missing", _DAMAGED)
     try:
-        return checked(json.loads(data))
+        return checked(json.loads(data.decode("ascii")))
     except (ValueError, RecursionError, AttributeError, TypeError) as exc:
         raise DamagedFileError(path, str(exc)[:200] or type(exc).__name__, _DAMAGED) from exc
