@@ -42,6 +42,17 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "n == 1\nn.to_csv('pwned')",
         "`n`.to_csv('pwned')",
         "9**9**9 > n.max()",
+        "state.str.lower() == '%999999999d' % 1",
+        "state.str.lower() == '%.999999999f' % 1.5",
+        "state.str.lower() == b'%999999999d' % 1",
+        "n.isin(['%999999999d' % n])",
+        "n.isin([1]) and state % 1 == 1",
+        "state.max() * 999999999 == 'x'",
+        "n.fillna('%999999999d') % 1 == 1",
+        "(n.abs() + '%999999999d') % 1 == 1",
+        "n.isin([1] * 999999999)",
+        "n.isin(" + "(" * 300 + "1" + ")" * 300 + ")",
+        "n.isin([" + "-" * 3000 + "1])",
     ],
 )
 def test_a_query_runs_no_code(study, capfd, query, engine):
@@ -60,8 +71,12 @@ def test_a_query_runs_no_code(study, capfd, query, engine):
         ("n.between(2, 3)", "1 2"),
         ("`n`.isin([2])", "1"),
         ("n.abs() > 2 and state.str.contains('on')", "2"),
+        ("n.abs() % 2 == 1", "0 2"),
+        ("state.str.len() * 2 == 8 and -n % n.max() == 2", "0"),
+        ("(n.abs() > 1) * 2 == 2", "1 2"),
+        ("n.isin([1]) and state.str.contains('(on)')", "0"),
     ],
 )
 def test_what_only_computes_still_works(study, capfd, query, numbers):
     assert find_main(["-q", query, "-k", "iset", "out"]) == 0
-    assert capfd.readouterr().out.split() == numbers.split()
+    assert capfd.readouterr() == ("".join(f"{number}\n" for number in numbers.split()), "")

@@ -61,6 +61,8 @@ def read(path: Path) -> Scooped:
     """
     frame = _read_frame(path)
     meta = _read_frame(meta_path(path))
+    if not meta.columns.is_unique:
+        raise _unreadable(meta_path(path), "it has two columns of the same name")
     if "mtimes" in meta.columns:
         meta["mtimes"] = objects([_read_times(str(text)) for text in meta["mtimes"].tolist()])
     if "error" in meta.columns:
@@ -109,11 +111,7 @@ def _read_frame(path: Path) -> Any:
     except FileNotFoundError as exc:
         raise StudyError("there are no stored results", source=Source(path=str(path))) from exc
     except (OSError, csv.Error, ValueError) as exc:
-        raise StudyError(
-            f"the stored results cannot be read: {exc}",
-            source=Source(path=str(path)),
-            hint="scoop the run directories again, without --reuse and --update",
-        ) from exc
+        raise _unreadable(path, str(exc)) from exc
     finally:
         csv.field_size_limit(limit)
     header, *body = rows
@@ -122,6 +120,14 @@ def _read_frame(path: Path) -> Any:
     frame = pd.DataFrame(data, index=pd.RangeIndex(len(body)))
     frame.columns = labels(header)
     return frame
+
+
+def _unreadable(path: Path, reason: str) -> StudyError:
+    return StudyError(
+        f"the stored results cannot be read: {reason}",
+        source=Source(path=str(path)),
+        hint="scoop the run directories again, without --reuse and --update",
+    )
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -140,9 +146,10 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 def _column(cells: tuple[str, ...]) -> Any:
     present = [cell for cell in cells if cell]
     if present and all(map(_STAMP, present)):
-        return pd.Series(
-            [datetime.datetime.fromisoformat(cell) if cell else pd.NaT for cell in cells]
-        )
+        with contextlib.suppress(ValueError):  # the 99th of a month is a text
+            return pd.Series(
+                [datetime.datetime.fromisoformat(cell) if cell else pd.NaT for cell in cells]
+            )
     values: list[Any] = [read_value(cell) if cell else math.nan for cell in cells]
     kinds = {type(value) for value, cell in zip(values, cells, strict=True) if cell}
     if str in kinds and kinds & {int, float, complex}:
@@ -164,11 +171,13 @@ def _series(values: list[Any], kinds: set[type], *, complete: bool) -> Any:
 
 
 def _read_times(text: str) -> list[Any]:
-    return [
-        datetime.datetime(*_numbers(match[1])) if match[1] else math.nan
-        for match in _TIMES.finditer(text)
-    ]
+    return [_read_time(match[1]) if match[1] else math.nan for match in _TIMES.finditer(text)]
 
 
-def _numbers(text: str) -> Any:
-    return [int(part) for part in text.split(",")]
+def _read_time(text: str) -> Any:
+    """Return a time; one that cannot be is unknown, so that its file is read again."""
+    try:
+        parts: Any = [int(part) for part in text.split(",")]
+        return datetime.datetime(*parts)
+    except (ValueError, TypeError, OverflowError):
+        return math.nan

@@ -13,12 +13,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from soops.kernel.records import machine
+from soops.kernel.records.record import checked
 from soops.kernel.values.frozen import dataclass
 
 __all__ = ["AttemptToken", "drop_tokens", "read_attempt", "token_path"]
 
 #: States of an attempt that came to an end of its own; others say that it was made to end.
 _ENDED = ("done", "failed", "timeout")
+_TIMES = ("started", "ended")
+#: What a record has besides an outcome.
+_REST = {
+    **{"identity": "", "pkey": "", "number": 0, "directory": "", "command": "", "parameters": {}},
+    **dict.fromkeys(_TIMES),
+}
+#: Seconds since the epoch after which there is no date any more.
+_LATEST = 253_402_300_799
 #: Bytes read of a token; a command line is not longer.
 _LARGEST = 16 * 1024 * 1024
 
@@ -85,10 +94,10 @@ def read_attempt(directory: str | os.PathLike[str], attempt: int) -> AttemptToke
     command = who.get("command", "")
     return AttemptToken(
         held=held,
-        outcome=outcome or None,
+        outcome=outcome if outcome and _is_whole(outcome) else None,
         survives=who.get("survives") is True,
         host=str(who.get("host", "")),
-        pid=who["pid"] if isinstance(who.get("pid"), int) else 0,
+        pid=_pid(who.get("pid")),
         command=tuple(map(str, command)) if isinstance(command, list) else str(command),
         near=bool(who.get("boot")) and who["boot"] == machine.boot_id(),
     )
@@ -114,6 +123,23 @@ def _is_held(fd: int) -> bool | None:
         return None
     fcntl.flock(fd, fcntl.LOCK_UN)
     return False
+
+
+def _pid(value: Any) -> int:
+    """Return a process id; 0 for what would be a group of processes, or everyone, to ``kill``."""
+    return value if type(value) is int and 0 < value < 2**31 else 0
+
+
+def _is_whole(outcome: Mapping[str, Any]) -> bool:
+    """Return whether a record can be made of an outcome."""
+    try:
+        checked({**outcome, **_REST})
+    except ValueError:
+        return False
+    times = [outcome.get(name) for name in _TIMES]
+    return all(
+        time is None or (type(time) in (int, float) and 0 <= time < _LATEST) for time in times
+    )
 
 
 def _read(fd: int) -> tuple[dict[str, Any], dict[str, Any]]:

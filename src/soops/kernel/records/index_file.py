@@ -239,7 +239,10 @@ def to_sql(value: Any) -> Any:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return os.fsencode(value)
+        try:
+            return os.fsencode(value)
+        except UnicodeEncodeError:  # the half of a character, which JSON can tell of
+            return value.encode("utf-8", "backslashreplace").decode()
     return value
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,8 +32,15 @@ _OF_TEXTS = (
     "isdigit islower isnumeric isspace istitle isupper len lower lstrip match removeprefix "
     "removesuffix rfind rstrip slice startswith strip swapcase title upper"
 )
+#: Those that give numbers, or true and false, whatever the column holds.
+_NUMERIC = (
+    "between contains count duplicated endswith eq find fullmatch ge gt isalnum isalpha isdecimal "
+    "isdigit isin islower isna isnull isnumeric isspace istitle isupper le len lt match ne notna "
+    "notnull nunique rank rfind startswith"
+)
 _ACCESSOR = "str"
 _ATTRIBUTES = frozenset([*_OF_COLUMNS.split(), *_OF_TEXTS.split(), _ACCESSOR])
+_GIVE_NUMBERS = frozenset(_NUMERIC.split())
 
 #: No ``**``, ``<<`` and ``@``: a few characters could ask for more memory than there is.
 _NODES = (
@@ -42,7 +50,10 @@ _NODES = (
     *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr),
     ast.BitXor,
 )
-_PART = re.compile(r"""('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")|`([^`]*+)`""")
+#: Texts and quoted names. A text without an end is one, too, lest each quote in it is tried.
+_PART = re.compile(
+    r"""('(?:[^'\\]|\\.?)*+(?:'|\Z)|"(?:[^"\\]|\\.?)*+(?:"|\Z))|`([^`]*+)`""", re.DOTALL
+)
 
 
 def positions(frame: Any, query: str, engine: str) -> list[int]:
@@ -64,19 +75,25 @@ def positions(frame: Any, query: str, engine: str) -> list[int]:
     Exception
         Whatever pandas makes of a text that is no query.
     """
+    if len(query) > MAX_TEXT:
+        # Before anything looks at it: of a quotation mark that is not closed all is read.
+        raise ValueError(f"of more than {MAX_TEXT} characters")
     frame = frame.reset_index(drop=True)
     text, names = _without_backticks(query.strip(), list(frame.columns))
     frame = frame.rename(columns=names)
     # pandas would cut a text into lines, and evaluate each.
-    if len(text) > MAX_TEXT or len(text.splitlines()) > 1 or "`" in text:
-        raise ValueError("too long, or not one line, or a backtick too many")
+    if len(text.splitlines()) > 1 or "`" in text:
+        raise ValueError("not one line, or a backtick too many")
     try:
         tree = ast.parse(text, mode="eval")
         _check(tree, frame)
     except (SyntaxError, RecursionError, MemoryError) as exc:
         raise ValueError(f"no expression: {type(exc).__name__}") from exc
-    # Of its own accord pandas looks names up in the modules that call it.
-    hits = frame.query(text, engine=engine, local_dict={}, global_dict={})
+    with warnings.catch_warnings():
+        # Of a pattern with groups, say: nothing that the person who asks has to mend.
+        warnings.simplefilter("ignore")
+        # Of its own accord pandas looks names up in the modules that call it.
+        hits = frame.query(text, engine=engine, local_dict={}, global_dict={})
     return [int(place) for place in hits.index]
 
 
@@ -115,21 +132,33 @@ def _check(tree: ast.Expression, frame: Any) -> None:
                 raise ValueError("a subscript is not allowed")
             case ast.keyword(arg=None):
                 raise ValueError("** is not allowed")
-            case ast.BinOp(op=ast.Mult()):
-                _check_factors(node, frame)
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Mod(), right=right):
+                # ``'%999999999d' % 1`` needs 1 GB.
+                if not (_is_number(left, frame) and _is_number(right, frame)):
+                    raise ValueError("only numbers are multiplied and divided")
 
 
 def _is_accessor(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == _ACCESSOR
 
 
-def _check_factors(product: ast.BinOp, frame: Any) -> None:
-    """Refuse what would repeat a text or a list, perhaps a million million times."""
-    for node in ast.walk(product):
-        match node:
-            case ast.Constant(value=str() | bytes()) | ast.List() | ast.Tuple():
-                raise ValueError("only numbers are multiplied")
-            case ast.Name(id=name) if (
-                name in frame.columns and frame[name].dtype.kind not in "biuf"
-            ):
-                raise ValueError("only numbers are multiplied")
+def _is_number(node: ast.expr, frame: Any) -> bool:
+    """Whether a value is a number or a truth, or a column of them: nothing that can grow."""
+    match node:
+        case ast.Constant(value=value):
+            return not isinstance(value, str | bytes)
+        case ast.Name(id=name):
+            return name not in frame.columns or frame[name].dtype.kind in "biuf"
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand, frame)
+        case ast.BinOp(op=ast.Mult() | ast.Mod()):
+            return True  # or it is refused itself
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left, frame) and _is_number(right, frame)
+        case ast.Compare() | ast.BoolOp():
+            return True
+        case ast.Call(func=ast.Attribute(value=value, attr=name), args=args, keywords=keywords):
+            # The greatest text of a column is a text; ``fillna('x')`` gives one, too.
+            given = [value, *args, *(keyword.value for keyword in keywords)]
+            return name in _GIVE_NUMBERS or all(_is_number(part, frame) for part in given)
+    return False

@@ -36,9 +36,9 @@ def check_words(words: Sequence[str]) -> None:
     """
     for word in words:
         kind, _, detail = word.partition(":")
-        if word in _STATES or (kind == "exit" and detail.isdecimal()):
+        if word in _STATES or (kind == "exit" and detail.isdecimal() and len(detail) < 10):
             continue
-        if kind == "signal" and hasattr(signal, _signal_name(detail)):
+        if kind == "signal" and _signal_name(detail) in signal.Signals.__members__:
             continue
         known = [*_STATES, "exit:N", "signal:NAME"]
         hint = near_misses(word, known) or f"known: {', '.join(known)}"
