@@ -393,7 +393,13 @@ def test_sentence_8_only_the_driver_writes_records_journal_and_index():
         "kernel/runs/carry_out.py",  # a migration: it holds the lock of the driver
     }
     for path in (KERNEL / "runs" / "launch").glob("*.py"):
-        assert "soops-run.json" not in path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        if path.name == "attempt.py":  # a late copy looks whether there is one
+            text = text.replace('RECORD_NAME = "soops-run.json"', "")
+            assert [line.strip() for line in text.splitlines() if "RECORD_NAME" in line] == [
+                'if os.path.lexists(f"{directory}/{RECORD_NAME}"):'
+            ]
+        assert "soops-run.json" not in text
     for path in (SRC / "soops_builtin").rglob("*.py"):
         if "examples" not in path.parts:
             assert not any(word in path.read_text(encoding="utf-8") for word in writers), path

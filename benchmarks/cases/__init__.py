@@ -9,5 +9,5 @@ __all__ = ["load"]
 
 def load() -> None:
     """Register every benchmark."""
-    for name in ("running", "gathering", "finding", "language", "starting"):
+    for name in ("running", "preloading", "gathering", "finding", "language", "starting"):
         importlib.import_module(f"benchmarks.cases.{name}")

@@ -38,11 +38,12 @@ def _ours(workshop: Workshop, count: int, *words: str) -> Side:
         label=workshop.ours,
         words=(workshop.python, "-m", "soops", "run", "-n", "2", *words, study, "mod.py"),
         prepare=_write_module,
-        check=partial(_all_recorded, count),
+        check=partial(all_recorded, count),
     )
 
 
-def _all_recorded(count: int, directory: Path) -> None:
+def all_recorded(count: int, directory: Path) -> None:
+    """Check that every run has its record."""
     states = [
         json.loads((path / "soops-run.json").read_text())["state"]
         for path in (directory / "runs").iterdir()

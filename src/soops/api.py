@@ -36,8 +36,13 @@ if TYPE_CHECKING:
         StepSpec,
         StoreSpec,
     )
+    from soops.kernel.records.attempts import AttemptToken, read_attempt
     from soops.kernel.records.found import how_it_ended
+    from soops.kernel.runs.launch import serve
+    from soops.kernel.runs.launch.command import spawn
     from soops.kernel.runs.launch.marks import attempt_path
+    from soops.kernel.runs.launch.means import Means
+    from soops.kernel.runs.launch.processes import children
     from soops.kernel.runs.slot import Slot, run_job, thread_slot
     from soops.kernel.runs.watch import Watch
     from soops.kernel.values import (
@@ -73,6 +78,7 @@ __all__ = [
     "DEFINED",
     "UNDEFINED",
     "App",
+    "AttemptToken",
     "Axis",
     "Check",
     "CheckSpec",
@@ -85,6 +91,7 @@ __all__ = [
     "Generated",
     "Job",
     "LockedError",
+    "Means",
     "Outcome",
     "ParameterSet",
     "PlannedRun",
@@ -120,12 +127,16 @@ __all__ = [
     "UserModule",
     "Watch",
     "attempt_path",
+    "children",
     "hookimpl",
     "how_it_ended",
     "near_misses",
     "printable",
+    "read_attempt",
     "read_record",
     "run_job",
+    "serve",
+    "spawn",
     "thread_slot",
     "unknown_name",
 ]
@@ -146,8 +157,13 @@ __getattr__ = lazy_names(
             "CheckSpec CommandSpec DirectiveSpec ReaderSpec RunFunctionSpec RunnerSpec "
             "ScraperSpec StepSpec StoreSpec"
         ),
+        "soops.kernel.records.attempts": "AttemptToken read_attempt",
         "soops.kernel.records.found": "how_it_ended",
+        "soops.kernel.runs.launch": "serve",
+        "soops.kernel.runs.launch.command": "spawn",
         "soops.kernel.runs.launch.marks": ("attempt_path"),
+        "soops.kernel.runs.launch.means": "Means",
+        "soops.kernel.runs.launch.processes": "children",
         "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
         "soops.kernel.runs.watch": ("Watch"),
         "soops.kernel.values": (

@@ -90,6 +90,11 @@ def soops_run_functions() -> Sequence[RunFunctionSpec]:
             target=f"{home}:os_system",
             summary="leaves the terminal to the program",
         ),
+        RunFunctionSpec(
+            name="preload",
+            target="soops_builtin.run_functions.preload:preload",
+            summary="Python runs as forks of an interpreter that has its imports loaded",
+        ),
     ]
 
 

@@ -1,14 +1,19 @@
-"""A small study whose program is a shell script, and what starts it and looks at it afterwards."""
+"""A small study whose program is a shell script, and what starts it and looks at it afterwards.
+
+And dask clusters for it: schedulers and workers like those that people start.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,10 +105,16 @@ class Mini:
         return Called(code=code, out=out, err=err)
 
     def start(
-        self, study: str, *options: str, module: str = "mini.py", **env: str
+        self,
+        study: str,
+        *options: str,
+        module: str = "mini.py",
+        prefix: Sequence[str] = (),
+        **env: str,
     ) -> subprocess.Popen[str]:
         """Start ``soops-run`` in a process, and a process group, of its own."""
-        words = [sys.executable, "-m", "soops", "run", *self.line(study, options, module)]
+        words = [*prefix, sys.executable, "-m", "soops", "run"]
+        words += self.line(study, options, module)
         driver = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -210,3 +221,152 @@ def mini(
     study = Mini(folder, capfd)
     yield study
     study.close()
+
+
+class Cluster:
+    """A ``dask scheduler`` and ``dask worker`` processes.
+
+    Parameters
+    ----------
+    folder : Path
+        For their files and logs.
+    env : mapping
+        Added to the environment of all of them.
+    host, prefix : str, sequence of str
+        The address to listen at, and what starts a process there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self.folder = folder
+        self.env = {**os.environ, **env}
+        self.host, self.prefix = host, prefix
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def begin(self, workers: int = 0) -> Cluster:
+        """Start the scheduler, and workers; wait for the scheduler only."""
+        self.file = self.folder / f"scheduler-{len(self.processes)}.json"
+        words = ("--host", self.host, "--port", "0", "--no-dashboard")
+        self.scheduler = self.spawn("scheduler", *words, "--scheduler-file", str(self.file))
+        if workers:
+            self.add(workers)
+        return self
+
+    def add(
+        self, count: int, *words: str, host: str = "", prefix: Sequence[str] = ()
+    ) -> list[subprocess.Popen[bytes]]:
+        """Start workers of one thread, without nannies unless ``words`` ask for them."""
+        where = ("--scheduler-file", str(self.file), "--host", host or self.host)
+        more = ("--nthreads", "1", "--no-dashboard", *(words or ("--no-nanny",)))
+        added = [self.spawn("worker", *where, *more, prefix=prefix) for _ in range(count)]
+        self.workers += added
+        return added
+
+    def top_up(self, count: int) -> None:
+        """Have so many workers that live."""
+        alive_ones = [worker for worker in self.workers if worker.poll() is None]
+        self.add(count - len(alive_ones))
+
+    def spawn(self, *words: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start ``dask WORDS...`` in a session of its own."""
+        log = self.folder / f"{words[0]}-{len(self.processes)}.log"
+        if not self.processes:
+            self.log = log
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [*(prefix or self.prefix), sys.executable, "-m", "dask", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=self.env,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    @property
+    def address(self) -> str:
+        """The address of the scheduler, which this waits for."""
+
+        def read() -> str:
+            assert self.scheduler.poll() is None, "the scheduler ended"
+            with suppress(FileNotFoundError, ValueError):
+                return str(json.loads(self.file.read_text())["address"])
+            return ""
+
+        return str(wait_until(read))
+
+    def options(self, *more: str) -> list[str]:
+        """Return the words of ``soops-run`` that use it."""
+        given = (f"scheduler={self.address}", *more)
+        return ["--runner", "dask", *(word for opt in given for word in ("--runner-opt", opt))]
+
+    @staticmethod
+    def chain(pid: int) -> list[int]:
+        """Return who is above a process: shells, both halves of its slot, its worker, ..."""
+        found: list[int] = []
+        while pid > 1:
+            text = Path(f"/proc/{pid}/stat").read_text()
+            pid = int(text.rpartition(")")[2].split()[1])
+            found.append(pid)
+        return found
+
+    def worker_of(self, pid: int) -> int:
+        """Return the process of the dask worker that has the run of a program."""
+        chain = self.chain(pid)
+        slot = [b"/launch\0" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in chain]
+        assert slot.count(True) == 2, chain
+        return chain[slot.index(True) + 2]
+
+    def close(self) -> None:
+        """End all, stopped ones too."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cluster]]:
+    """Return ``make_cluster(workers, env=, host=, prefix=) -> Cluster`` for a whole module."""
+    yield from _clusters(tmp_path_factory)
+
+
+@pytest.fixture
+def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cluster]]:
+    """Return ``start_cluster(workers, env=) -> Cluster`` for one test."""
+    yield from _clusters(tmp_path_factory)
+
+
+def _clusters(factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cluster]]:
+    made: list[Cluster] = []
+
+    def make(
+        workers: int = 0, *, env: Mapping[str, str] = MappingProxyType({}), **where: Any
+    ) -> Cluster:
+        made.append(Cluster(factory.mktemp("cluster"), env, **where))
+        return made[-1].begin(workers)
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def standing_cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """Return a cluster for all tests of a module."""
+    return make_cluster()
+
+
+@pytest.fixture
+def cluster(standing_cluster: Cluster) -> Cluster:
+    """Return a cluster that has two workers at least; its scheduler must not be ended."""
+    standing_cluster.top_up(2)
+    return standing_cluster

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from soops.api import Job, Slot, State
+from soops.api import Job, RunnerSetup, Slot, State
 from soops.kernel.runs.launch.processes import processes
 from soops.kernel.runs.wire import LAUNCH
+from soops_builtin.runners.dask import DaskOptions, DaskRunner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and subreapers")
 
@@ -422,6 +423,33 @@ def test_after_sigkill_to_the_driver_at_any_moment(place, start_driver):
     rng = random.Random(2718)
     for _ in range(4):
         kill_the_driver_at_random(place, start_driver, rng)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["worker", "worker-and-nanny"])
+def test_after_sigkill_to_a_dask_worker(place, cluster, whole):
+    if whole:
+        for worker in cluster.workers:
+            worker.kill()
+        cluster.add(1, "--nanny")
+    runner = DaskRunner(RunnerSetup(options=DaskOptions(scheduler=cluster.address)))
+    try:
+        (token,) = runner.submit([place.job()])
+        wait_until(lambda: [runner.poll(0.05)] and place.all_are_there())
+
+        if whole:
+            os.killpg(cluster.workers[-1].pid, signal.SIGKILL)
+        else:
+            os.kill(cluster.worker_of(int((place.signs / "main").read_text())), signal.SIGKILL)
+
+        wait_until(lambda: not place.survivors())
+        if whole:  # else it would wait for a new worker
+            runner.cancel([token])
+        updates = []
+        wait_until(lambda: updates.extend(runner.poll(0.05)) or any(x.outcome for x in updates))
+        assert updates[-1].state is State.LOST, "it had begun"
+    finally:
+        runner.close()
+    assert not place.survivors()
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from soops.api import Job, Slot, State, attempt_path
+from soops.api import Job, Slot, State, attempt_path, read_attempt
+from soops.kernel.records.record import RECORD_NAME
+from soops.kernel.runs.launch import attempt as attempt_module
 from soops.testing import wait_until
 
 
@@ -152,3 +154,126 @@ def test_without_a_claim_there_is_no_token(make_slot, make_job, tmp_path):
     assert make_slot().run(make_job("true")).state is State.DONE
 
     assert not list(tmp_path.glob(".soops*"))
+
+
+def test_a_lease_that_nobody_renews_ends_the_run_and_all_it_started(make_slot, make_job, tmp_path):
+    slot = make_slot()
+    slot.send("a", make_job(f"sleep 600 & echo $! > child; {HOLD}"), claim="one", lease=0.5)
+
+    outcome = slot.wait("a")
+
+    assert (outcome.state, outcome.cause) == (State.LOST, "lost")
+    assert "lease" in outcome.message
+    child = Path("/proc", (tmp_path / "child").read_text().strip())
+    assert not child.exists()
+    assert slot.run(make_job("exit 3")).returncode == 3, "it takes other jobs"
+
+
+def test_a_lease_that_is_renewed_lasts(make_slot, make_job, tmp_path):
+    slot = make_slot()
+    slot.send("a", make_job(HOLD), claim="one", lease=60.0)
+    wait_until((tmp_path / "up").exists)
+    slot.renew("another", 0.0)
+    slot.renew("a", 0.6)
+    slot.renew("a", 600.0)
+    threading.Timer(1.0, (tmp_path / "gate").touch).start()
+
+    assert slot.wait("a").state is State.DONE
+
+
+def test_a_renewed_lease_ends_too(make_slot, make_job, tmp_path):
+    slot = make_slot()
+    slot.send("a", make_job(HOLD), lease=60.0)
+    wait_until((tmp_path / "up").exists)
+
+    slot.renew("a", 0.1)
+
+    assert slot.wait("a").state is State.LOST
+
+
+def test_an_attempt_that_waits_gives_up_when_its_lease_is_over(make_slot, make_job, tmp_path):
+    first, second = make_slot(), make_slot()
+    first.send("a", make_job(HOLD), claim="one")
+    wait_until((tmp_path / "up").exists)
+
+    second.send("b", make_job("touch ran", attempt=2, grace=60.0), claim="two", lease=0.3)
+
+    outcome = second.wait("b")
+    assert outcome.state is State.LOST
+    assert "lease" in outcome.message
+    assert not (tmp_path / "ran").exists()
+
+
+# --- copies that come late
+
+
+def test_a_late_copy_of_an_attempt_that_left_no_token_does_not_run(make_slot, make_job, tmp_path):
+    """It was queued on a worker that was cut off; the next attempt is at work already."""
+    second, late = make_slot(), make_slot()
+    second.send("b", make_job(f"echo x >> ran; {HOLD}", attempt=3), claim="three")
+    wait_until((tmp_path / "up").exists)
+
+    for attempt in (1, 2):
+        outcome = late.run(make_job("echo x >> ran", attempt=attempt), claim="late")
+        assert (outcome.state, outcome.cause) == (State.LOST, "copy")
+
+    (tmp_path / "gate").touch()
+    assert second.wait("b").state is State.DONE
+    assert (tmp_path / "ran").read_text() == "x\n"
+
+
+def test_a_late_copy_of_a_run_that_was_recorded_does_not_run(make_slot, make_job, tmp_path):
+    """The tokens of a run are removed when its record is there."""
+    assert attempt_module.RECORD_NAME == RECORD_NAME
+    (tmp_path / RECORD_NAME).write_text("{}")
+
+    outcome = make_slot().run(make_job("touch ran"), claim="late")
+
+    assert (outcome.state, outcome.cause) == (State.LOST, "copy")
+    assert "recorded" in outcome.message
+    assert not (tmp_path / "ran").exists()
+    assert read_attempt(str(tmp_path), 1) is None
+
+
+def test_of_many_copies_exactly_one_runs(make_slot, make_job, tmp_path):
+    slots = [make_slot() for _ in range(6)]
+    for number, slot in enumerate(slots):
+        slot.send("a", make_job("echo x >> ran", attempt=2 - number % 2), claim=f"{number % 2}")
+    for slot in slots:
+        slot.wait("a")
+
+    # Attempt 1, or attempt 2 without it, or 1 and after its end 2: never a copy of either.
+    assert (tmp_path / "ran").read_text().count("x") <= 2
+    assert all(read_attempt(str(tmp_path), number).over for number in (1, 2))
+
+
+# --- what a token tells the driver
+
+
+def test_a_token_tells_whether_anything_of_the_run_lives(make_slot, make_job, tmp_path):
+    slot = make_slot()
+    slot.send("a", make_job(HOLD), claim="one")
+    wait_until((tmp_path / "up").exists)
+    assert read_attempt(str(tmp_path), 1).over is False
+
+    os.kill(slot.pid, signal.SIGSTOP)  # its guard does not go on to end the rest
+    wait_until(lambda: (slot.receive() and False) or slot.inner)
+    os.kill(slot.inner, signal.SIGKILL)
+    assert read_attempt(str(tmp_path), 1).over is False, "its program lives"
+    os.kill(slot.pid, signal.SIGCONT)
+
+    wait_until(lambda: read_attempt(str(tmp_path), 1).over)
+    assert read_attempt(str(tmp_path), 1).outcome is None
+
+
+def test_of_another_machine_only_a_lock_or_an_outcome_tells_anything(tmp_path):
+    """Its locks may be unknown here: that it is not locked does not mean that it is over."""
+    path = Path(attempt_path(str(tmp_path), 1))
+    path.write_text('{"claim": "one", "host": "far", "boot": "another"}\n')
+    assert read_attempt(str(tmp_path), 1).over is None
+    path.write_text('{"claim": "one", "host": "far"}\n')
+    assert read_attempt(str(tmp_path), 1).over is None
+    path.write_text("")
+    assert read_attempt(str(tmp_path), 1).over is None, "it was being written"
+    path.write_text('{"claim": "one", "host": "far", "boot": "another"}\n{"state": "lost"}\n')
+    assert read_attempt(str(tmp_path), 1).over is True

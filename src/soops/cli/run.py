@@ -122,7 +122,7 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     default="subprocess.run",
     show_default=True,
     help="How a command becomes a process: subprocess.run, psutil.Popen (samples memory), "
-    "os.system (leaves the terminal to it).",
+    "os.system (leaves the terminal to it), preload (forks a Python that has its imports).",
 )
 @how("-t", "--timeout", type=float, metavar="SECONDS", help="Stop a run after this time.")
 @how(

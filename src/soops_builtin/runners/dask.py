@@ -10,15 +10,23 @@ import itertools
 import threading
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from soops.api import Job, Outcome, RunnerSetup, State, Update, Watch, attempt_path
+from soops.api import (
+    Job,
+    Outcome,
+    RunnerSetup,
+    State,
+    Update,
+    Watch,
+    read_attempt,
+)
 from soops_builtin.runners import dask_worker
 from soops_builtin.runners.dask_cluster import Connection, connect
+from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
 from soops_builtin.runners.dask_options import DaskOptions
 
 __all__ = ["DaskOptions", "DaskRunner"]
@@ -31,6 +39,8 @@ MAX_BATCH = 32
 INSIST = 1.0
 #: Seconds, besides the grace of the jobs under way, that closing may take.
 PATIENCE = 10.0
+#: How often a job may wait on workers that all die before it counts as lost.
+CHANCES = 5
 
 
 _Key = tuple[str, int]
@@ -46,7 +56,9 @@ class _Task:
 class DaskRunner:
     """Submits jobs in batches; each runs in a slot on a worker, which ends its whole tree.
 
-    A run whose worker died is LOST, and never begun again under the same attempt.
+    A run whose worker died is LOST, and never begun again under the same attempt; it is told
+    when nothing of it can be alive. The tokens of attempts are removed when the outcome is
+    recorded: a copy that comes late finds one or the other.
 
     Parameters
     ----------
@@ -62,6 +74,8 @@ class DaskRunner:
 
     def __init__(self, setup: RunnerSetup) -> None:
         options = setup.options if setup.options is not None else DaskOptions()
+        self._lease: float = options.lease
+        self._doubts = Doubts(self._lease, setup.say)
         self._connection: Connection = connect(setup, options)
         self._client = self._connection.client
         self._watch: Watch[None] = Watch()
@@ -70,20 +84,24 @@ class DaskRunner:
         self._sent = 0
         self._serial = itertools.count(1)
         self._batch = 1
-        self._closed = False
+        self._closing = self._closed = False
         self._jobs: dict[str, Job] = {}
         self._backlog: deque[tuple[str, Job]] = deque()
         self._task_of: dict[str, _Key] = {}
         self._tasks: dict[_Key, _Task] = {}
         self._cancelled: set[str] = set()
         self._unwanted: set[str] = set()
+        self._asked: set[str] = set()
+        self._waited: Counter[str] = Counter()
+        self._told: list[Job] = []
         self._messages: deque[Mapping[str, Any]] = deque()
         self._done: deque[_Key] = deque()
         self._client.subscribe_topic(self._topic, self._on_event)
 
     def capacity(self) -> int:
         """Return how many jobs it would take now, so that each worker has a task ahead."""
-        return 2 * self._batch * self._connection.threads() - len(self._jobs)
+        busy = len(self._jobs) - len(self._doubts)
+        return 2 * self._batch * self._connection.threads() - busy
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
         """Take jobs.
@@ -96,7 +114,7 @@ class DaskRunner:
         self._connection.check()
         pairs = [(f"{self._name}-{next(self._serial)}", job) for job in jobs]
         self._jobs.update(pairs)
-        self._backlog.extend(pairs)
+        self._backlog.extend(pair for pair in pairs if not self._doubts.hold(*pair))
         self._fill()
         return [token for token, _ in pairs]
 
@@ -118,8 +136,9 @@ class DaskRunner:
 
     def _send(self, batches: Sequence[Sequence[tuple[str, Job]]]) -> None:
         keys = [(self._name, next(self._serial)) for _ in batches]
+        how = {"topic": self._topic, "lease": self._lease}
         futures = self._client.map(
-            dask_worker.run_batch, batches, key=keys, topic=self._topic, pure=False, retries=0
+            dask_worker.run_batch, batches, key=keys, pure=False, retries=0, **how
         )
         self._sent += len(keys)
         for key, future, batch in zip(keys, futures, batches, strict=True):
@@ -128,7 +147,14 @@ class DaskRunner:
             future.add_done_callback(self._on_done)
 
     def poll(self, timeout: float) -> Sequence[Update]:
-        """Return what changed, after at most ``timeout`` seconds and those of one reply."""
+        """Return what changed, after at most ``timeout`` seconds and those of one reply.
+
+        Raises
+        ------
+        RunnerError
+            When the scheduler is gone and there are jobs that wait.
+        """
+        self._clean_up()
         if not self._messages and not self._done:
             self._watch.wait(timeout)
         updates: list[Update] = []
@@ -139,7 +165,13 @@ class DaskRunner:
             task = self._tasks.get(key)
             if task is not None:
                 self._finish(key, task, updates)
-        if self._backlog and not self._closed:
+        for token, job, outcome in self._doubts.settled():
+            if outcome is None or self._asks_again(token, job):
+                self._backlog.append((token, job))
+            else:
+                self._end(token, outcome, updates, final=True)
+        if (self._backlog or self._doubts) and not self._closing:
+            self._connection.check()
             self._fill()
         return updates
 
@@ -158,7 +190,13 @@ class DaskRunner:
         if waiting:
             self._backlog = deque(item for item in self._backlog if item[0] not in waiting)
             self._messages.append({"ended": dict.fromkeys(waiting, _NOT_STARTED)})
-        left = tokens - waiting
+        doubtful = {token for token in tokens if token in self._doubts}
+        for token in doubtful:
+            if begun or not self._doubts.has_begun(token):
+                outcome = self._doubts.drop(token) or dask_worker.NOT_STARTED
+                ended = {token: dask_worker.to_message(outcome)}
+                self._messages.append({"ended": ended, "final": True})
+        left = tokens - waiting - doubtful
         if left:
             (self._cancelled if begun else self._unwanted).update(left)
             threading.Thread(target=self._insist, args=(left, begun), daemon=True).start()
@@ -167,6 +205,7 @@ class DaskRunner:
         """End the jobs under way and what was made here; return in bounded time."""
         if self._closed:
             return
+        self._closing = True
         grace = max((job.grace for job in self._jobs.values()), default=0.0)
         limit = time.monotonic() + grace + PATIENCE
         self.cancel(list(self._jobs))
@@ -175,6 +214,7 @@ class DaskRunner:
                 self.poll(0.1)
         finally:
             self._closed = True
+            self._clean_up()
             self._connection.close(PATIENCE)
             self._watch.close()
 
@@ -198,16 +238,24 @@ class DaskRunner:
             except Exception:  # no worker, or no scheduler: done tasks will tell
                 answers = {}
             left -= {token for answer in answers.values() for token in answer}
-            dropped = {}
+            dropped: dict[str, dict[str, Any]] = {}
             for task in list(self._tasks.values()):
                 if task.tokens and task.tokens <= left:
-                    dropped.update(dict.fromkeys(task.tokens, _NOT_STARTED))
+                    for token in list(task.tokens):
+                        dropped[token] = dask_worker.to_message(self._not_heard_of(token))
                     with contextlib.suppress(Exception):  # the same
                         task.future.cancel()
             if dropped:
                 self._messages.append({"ended": dropped})
                 self._watch.ring()
             time.sleep(INSIST)
+
+    def _not_heard_of(self, token: str) -> Outcome:
+        """Return what is known of a job that was cancelled and that no worker in reach has."""
+        job = self._jobs.get(token)
+        if job is None or read_attempt(job.directory, job.attempt) is None:
+            return dask_worker.NOT_STARTED
+        return Outcome(state=State.LOST, cause="node", message="its worker is out of reach")
 
     # --- called by poll
 
@@ -217,13 +265,18 @@ class DaskRunner:
             if token in self._jobs:
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
         for token in reversed(message.get("back", ())):
-            if token in self._cancelled | self._unwanted:
-                self._end(token, dask_worker.NOT_STARTED, updates)
-            elif token in self._jobs:
-                self._tasks[self._task_of.pop(token)].tokens.discard(token)
-                self._backlog.appendleft((token, self._jobs[token]))
+            self._take_back(token, updates)
+        final = message.get("final", False)
         for token, fields in message.get("ended", {}).items():
-            self._end(token, dask_worker.from_message(fields), updates)
+            self._end(token, dask_worker.from_message(fields), updates, final)
+
+    def _take_back(self, token: str, updates: list[Update]) -> None:
+        """Keep a job that has not begun for another task."""
+        if token in self._cancelled | self._unwanted:
+            self._end(token, dask_worker.NOT_STARTED, updates)
+        elif token in self._jobs:
+            self._leave_task(token)
+            self._backlog.appendleft((token, self._jobs[token]))
 
     def _finish(self, key: _Key, task: _Task, updates: list[Update]) -> None:
         """Answer for the jobs of a task that is over and did not tell what they came to."""
@@ -240,36 +293,86 @@ class DaskRunner:
             for token in list(task.tokens):
                 self._end(token, dask_worker.from_message(told[token]), updates)
             return
-        why = f"dask says: {status}"
+        why, killers = f"dask says: {status}", False
         if status == "error":
-            why = _words(task.future.exception(timeout=5.0))
+            error = task.future.exception(timeout=5.0)
+            why, killers = _words(error), type(error).__name__ == "KilledWorker"
         for token in list(task.tokens):
             if token in self._cancelled:
-                self._end(token, dask_worker.NOT_STARTED, updates)
+                self._end(token, self._not_heard_of(token), updates)
+            elif killers and self._is_innocent(token):
+                self._take_back(token, updates)
             else:
                 outcome = Outcome(state=State.LOST, cause="node", message=why)
                 self._end(token, outcome, updates)
+
+    def _is_innocent(self, token: str) -> bool:
+        """Whether a job only waited on the workers that died, and not too often."""
+        job = self._jobs[token]
+        if read_attempt(job.directory, job.attempt) is not None:
+            return False
+        self._waited[token] += 1
+        return self._waited[token] < CHANCES
 
     def _on_later(self, key: _Key) -> None:
         future = self._tasks[key].future
         threading.Timer(0.5, self._on_done, (future,)).start()
 
-    def _end(self, token: str, outcome: Outcome, updates: list[Update]) -> None:
-        job = self._jobs.pop(token, None)
+    def _end(
+        self, token: str, outcome: Outcome, updates: list[Update], final: bool = False
+    ) -> None:
+        self._leave_task(token)
+        job = self._jobs.get(token)
         if job is None:
             return
-        self._cancelled.discard(token)
-        self._unwanted.discard(token)
+        if outcome.state is State.LOST:
+            if not final and self._is_doubtful(token, job, outcome):
+                return
+        else:
+            self._adapt(outcome)
+        if token in self._doubts:
+            self._doubts.drop(token)
+        del self._jobs[token]
+        self._waited.pop(token, None)
+        for names in (self._cancelled, self._unwanted, self._asked):
+            names.discard(token)
+        if outcome.state is not State.LOST and outcome.started is not None:
+            self._told.append(job)
+        updates.append(Update(token=token, state=outcome.state, outcome=outcome))
+
+    def _clean_up(self) -> None:
+        """Remove the tokens of what was told: whoever calls again has recorded it."""
+        while self._told:
+            remove_tokens(self._told.pop())
+
+    def _is_doubtful(self, token: str, job: Job, outcome: Outcome) -> bool:
+        """Whether it is too early to say that a job is lost."""
+        if token in self._doubts:
+            return True
+        if token in self._cancelled or not self._connection.alive:
+            return False
+        if self._doubts.hold(token, job, outcome):
+            return True
+        if self._asks_again(token, job):
+            self._backlog.append((token, job))
+            return True
+        return False
+
+    def _asks_again(self, token: str, job: Job) -> bool:
+        """Whether the token of a lost job has an outcome: a copy will give it, once."""
+        known = read_attempt(job.directory, job.attempt)
+        if known is None or not known.ended or token in self._asked:
+            return False
+        self._asked.add(token)
+        return True
+
+    def _leave_task(self, token: str) -> None:
         key = self._task_of.pop(token, None)
         if key is not None:
             task = self._tasks[key]
             task.tokens.discard(token)
             if not task.tokens:
                 self._drop(key)
-        if outcome.state is not State.LOST:
-            _remove_tokens(job)
-            self._adapt(outcome)
-        updates.append(Update(token=token, state=outcome.state, outcome=outcome))
 
     def _drop(self, key: _Key) -> None:
         self._tasks.pop(key).future.release()
@@ -287,12 +390,3 @@ _NOT_STARTED = dask_worker.to_message(dask_worker.NOT_STARTED)
 def _words(error: BaseException | None) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
-
-
-def _remove_tokens(job: Job) -> None:
-    """Remove what kept copies of this run apart: its outcome is known."""
-    for attempt in range(1, job.attempt + 1):
-        try:
-            Path(attempt_path(job.directory, attempt)).unlink()
-        except OSError:
-            pass  # another file system, or gone with its directory

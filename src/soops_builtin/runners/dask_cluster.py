@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +56,14 @@ class Connection:
                 self._threads = sum(self.client.nthreads().values())
         return max(self._threads, self.n_workers)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the scheduler is there, as far as is known."""
+        return bool(self.client.status == "running")
+
     def check(self) -> None:
         """Raise ``RunnerError`` when the scheduler is gone."""
-        if self.client.status != "running":
+        if not self.alive:
             raise RunnerError(
                 f"the dask scheduler is gone (the client is {self.client.status})",
                 hint="what ended is recorded; start the scheduler and the same command again",
@@ -71,12 +79,25 @@ class Connection:
 
         workers = _worker_pids(self.cluster)
         thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(patience)
+        with contextlib.nullcontext() if self.alive else _unheard("distributed.client"):
+            thread.start()
+            thread.join(patience)
         for process in multiprocessing.active_children() if workers else ():
             if process.pid in workers:  # it hangs, and dask has given it up
                 process.kill()
                 process.join(patience)
+
+
+@contextlib.contextmanager
+def _unheard(name: str) -> Iterator[None]:
+    """Let a logger be silent: that a scheduler is gone was said."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
@@ -88,9 +109,11 @@ def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
     try:
         if options.scheduler or options.scheduler_file:
             _refuse_cluster_kwargs(setup)
-            where = {"scheduler_file": options.scheduler_file} if options.scheduler_file else {}
+            how = {"scheduler_file": options.scheduler_file} if options.scheduler_file else {}
+            if options.tls_ca:
+                how["security"] = _security(options)
             client = make_client(
-                options.scheduler or None, timeout=CONNECT, set_as_default=False, **where
+                options.scheduler or None, timeout=CONNECT, set_as_default=False, **how
             )
         else:
             cluster = _make(setup, options)
@@ -107,14 +130,16 @@ def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
         ) from exc
     if cluster is not None and not options.cluster:
         _leave_groups(client)
+    _say_what_is_open(setup, client)
     if cluster is None or _has_dashboard(setup, options):
         _say_link(setup, client)
     return Connection(client, cluster, setup.n_workers)
 
 
 def _make(setup: RunnerSetup, options: DaskOptions) -> Any:
+    tls = _temporary() if options.tls else {}
     if options.cluster:
-        cluster = _named(options.cluster)(**setup.cluster_kwargs)
+        cluster = _named(options.cluster)(**{**tls, **setup.cluster_kwargs})
         if hasattr(cluster, "scale") and "n_workers" not in setup.cluster_kwargs:
             cluster.scale(setup.n_workers)
         return cluster
@@ -136,7 +161,58 @@ def _make(setup: RunnerSetup, options: DaskOptions) -> Any:
     }
     # A task waits at the scheduler, not behind another one on a worker that may be long.
     with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-        return make(**{**defaults, **setup.cluster_kwargs})
+        return make(**{**defaults, **tls, **setup.cluster_kwargs})
+
+
+def _security(options: DaskOptions) -> Any:
+    """Return what dask needs to talk TLS to a scheduler, having looked at the files."""
+    from distributed import Security
+
+    files = (options.tls_ca, options.tls_cert, options.tls_key)
+    for path in files:
+        try:
+            Path(path).open("rb").close()
+        except OSError as exc:
+            raise UsageError(
+                f"{path!r} cannot be read: {exc.strerror}",
+                hint="tls_ca, tls_cert and tls_key are files in the PEM format",
+            ) from exc
+    make: Any = Security
+    ca, cert, key = files
+    return make(tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True)
+
+
+def _temporary() -> dict[str, Any]:
+    """Return the arguments of a cluster that talks TLS with a certificate of its own."""
+    from distributed import Security
+
+    try:
+        make: Any = Security.temporary
+        return {"security": make(), "protocol": "tls://"}
+    except ImportError as exc:
+        raise RunnerError(
+            "tls needs the package cryptography, which is not installed",
+            hint="pip install cryptography",
+        ) from exc
+
+
+def _say_what_is_open(setup: RunnerSetup, client: Any) -> None:
+    """Tell the person of a scheduler that trusts whoever reaches it over a network."""
+    address = str(client.scheduler.address)
+    scheme, _, rest = address.partition("://")
+    host = rest.rpartition(":")[0].strip("[]")
+    if scheme in ("tcp", "ws") and not _is_loopback(host):
+        setup.say(
+            f"the dask scheduler at {address} talks plain {scheme}: whoever reaches it can read "
+            "the runs, and run programs as you; use TLS (--runner-opt tls_ca=..., or tls=yes)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _has_dashboard(setup: RunnerSetup, options: DaskOptions) -> bool:

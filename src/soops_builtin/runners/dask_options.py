@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 __all__ = ["DaskOptions"]
 
+#: Seconds; below that a busy worker would count as cut off.
+SHORTEST_LEASE = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaskOptions:
@@ -24,6 +27,15 @@ class DaskOptions:
         Whether a cluster made here opens its dashboard.
     dashboard_address : str
         Where.
+    lease : float
+        Seconds without contact to the scheduler after which a worker ends its runs. What was lost
+        with a worker that nobody can ask is begun again after twice that, and its grace.
+    tls_ca, tls_cert, tls_key : str
+        Files (PEM) for a scheduler that wants TLS: who signed its certificate, and the
+        certificate and key to show.
+    tls : bool
+        Whether a cluster made here talks TLS, with a certificate for the occasion (needs the
+        package ``cryptography``).
     """
 
     scheduler: str = ""
@@ -31,8 +43,25 @@ class DaskOptions:
     cluster: str = ""
     dashboard: bool = False
     dashboard_address: str = "127.0.0.1:0"
+    lease: float = 60.0
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls: bool = False
 
     def __post_init__(self) -> None:
         given = [name for name in ("scheduler", "scheduler_file", "cluster") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other")
+        if not SHORTEST_LEASE <= self.lease < float("inf"):
+            raise ValueError(f"lease={self.lease:g} is not {SHORTEST_LEASE:g} seconds or more")
+        runs_already = bool(self.scheduler or self.scheduler_file)
+        files = [name for name in ("tls_ca", "tls_cert", "tls_key") if getattr(self, name)]
+        if files and not runs_already:
+            raise ValueError(f"{files[0]} is for a scheduler; for a cluster made here say tls=yes")
+        if files and len(files) < 3:
+            raise ValueError("tls_ca, tls_cert and tls_key belong together")
+        if self.tls and runs_already:
+            raise ValueError(
+                "tls is for a cluster made here; a scheduler needs tls_ca, tls_cert, tls_key"
+            )

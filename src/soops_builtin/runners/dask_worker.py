@@ -2,7 +2,8 @@
 
 Dask runs a task at least once: when it gives a worker up, its tasks start again elsewhere. So
 each job has a claim on its run directory (see ``soops.api.Slot.send``), and what a job came to
-is told at once, not with the result of the task. Dask is imported only inside functions.
+is told at once, not with the result of the task. A worker that has lost contact with its
+scheduler ends its runs when the lease is over. Dask is imported only inside functions.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from soops.api import Job, Outcome, Slot, State, Update, Usage, thread_slot
+from soops_builtin.runners.dask_contact import contact_of
 
 __all__ = ["NOT_STARTED", "from_message", "run_batch", "stop", "to_message"]
 
@@ -28,7 +31,25 @@ _running: dict[str, Slot] = {}
 _stopped: set[str] = set()
 
 
-def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worker:
+    """What the thread of a task can ask its worker."""
+
+    tell: Callable[[dict[str, Any]], None]
+    """Tell the driver something."""
+    is_wanted: Callable[[], bool]
+    """Whether the driver still wants this task, as far as this worker knows."""
+    begins: Callable[[], bool]
+    """Whether there is contact with the scheduler now."""
+    lasts: Callable[[], bool]
+    """Whether there was within the lease."""
+    left: Callable[[], float]
+    """How many seconds of the lease are left."""
+
+
+def run_batch(
+    batch: Sequence[tuple[str, Job]], topic: str, lease: float
+) -> dict[str, dict[str, Any]]:
     """Run jobs one after the other.
 
     Parameters
@@ -39,13 +60,15 @@ def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[st
         Where the driver listens: to ``{"running": [token, pid, host]}`` of a job that lasts,
         ``{"back": [token, ...]}`` of those that would have to wait for it, and
         ``{"ended": {token: message}}``.
+    lease : float
+        Seconds without contact to the scheduler after which runs are ended.
 
     Returns
     -------
     dict
         Token to message, for a driver that did not hear it.
     """
-    tell, is_wanted = _worker(topic)
+    worker = _worker(topic, lease)
     ended: dict[str, dict[str, Any]] = {}
     untold: list[str] = []
     told_at = time.monotonic()
@@ -54,9 +77,9 @@ def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[st
         _held.update(waiting)
 
     def on_running(update: Update) -> None:
-        tell({"running": [update.token, update.pid, update.host]})
+        worker.tell({"running": [update.token, update.pid, update.host]})
         if waiting:
-            tell({"back": list(waiting)})
+            worker.tell({"back": list(waiting)})
             with _lock:
                 _held.difference_update(waiting)
             waiting.clear()
@@ -64,11 +87,11 @@ def run_batch(batch: Sequence[tuple[str, Job]], topic: str) -> dict[str, dict[st
     try:
         while waiting:
             token = next(iter(waiting))
-            outcome = _run_one(token, waiting.pop(token), on_running, is_wanted)
+            outcome = _run_one(token, waiting.pop(token), on_running, worker)
             ended[token] = to_message(outcome)
             untold.append(token)
             if not waiting or time.monotonic() - told_at > TELL:
-                tell({"ended": {token: ended[token] for token in untold}})
+                worker.tell({"ended": {token: ended[token] for token in untold}})
                 untold.clear()
                 told_at = time.monotonic()
     finally:
@@ -112,35 +135,48 @@ def from_message(message: Mapping[str, Any]) -> Outcome:
 
 
 def _run_one(
-    token: str,
-    job: Job,
-    on_running: Callable[[Update], None],
-    is_wanted: Callable[[], bool],
+    token: str, job: Job, on_running: Callable[[Update], None], worker: _Worker
 ) -> Outcome:
+    if not worker.begins():
+        return Outcome(state=State.LOST, cause="node", message="no contact with the scheduler")
     slot = thread_slot(job.launch)
     with _lock:
-        if token in _stopped or not is_wanted():
+        if token in _stopped or not worker.is_wanted():
             return NOT_STARTED
-        slot.send(token, job, claim=token)
+        slot.send(token, job, claim=token, lease=worker.left())
         _running[token] = slot
+    why = ""
 
     def on_tick() -> None:
-        if not is_wanted():
-            slot.cancel(token)
+        nonlocal why
+        if not worker.lasts():
+            why = why or "ended by its worker, which had no contact with the scheduler"
+        elif not worker.is_wanted():
+            why = why or "ended by its worker, which was closed, or had to give it back"
+        if why:
+            # Nobody cancelled it: it is lost, and its token shall say so.
+            slot.hang_up()
+        else:  # the slot itself ends the run when this thread hangs
+            slot.renew(token, worker.left())
 
     try:
-        return slot.wait(token, on_running, on_tick)
+        outcome = slot.wait(token, on_running, on_tick)
     finally:
         with _lock:
             del _running[token]
+    if why or outcome.cause == "lost":
+        slot.close()  # it ends: nothing more shall be sent to it
+    if why and outcome.state is State.LOST:
+        outcome = replace(outcome, cause="node", message=why)
+    return outcome
 
 
-def _worker(topic: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], bool]]:
-    """Return how to tell the driver something, and whether it still wants this task."""
+def _worker(topic: str, lease: float) -> _Worker:
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
+    contact = contact_of(worker)
 
     def is_wanted() -> bool:
         # A task is cancelled when its driver has gone; its thread is told of nothing.
@@ -149,7 +185,13 @@ def _worker(topic: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], 
         task = worker.state.tasks.get(key)
         return task is not None and task.state not in ("cancelled", "released")
 
-    return (lambda message: worker.log_event(topic, message)), is_wanted
+    return _Worker(
+        tell=lambda message: worker.log_event(topic, message),
+        is_wanted=is_wanted,
+        begins=lambda: contact.begins(lease),
+        lasts=lambda: contact.lasts(lease),
+        left=lambda: contact.left(lease),
+    )
 
 
 def leave_group(driver: int) -> None:

@@ -129,7 +129,14 @@ class Slot:
 
     # --- to the slot
 
-    def send(self, token: str, job: Job, claim: str | None = None, survives: bool = False) -> None:
+    def send(
+        self,
+        token: str,
+        job: Job,
+        claim: str | None = None,
+        survives: bool = False,
+        lease: float | None = None,
+    ) -> None:
         """Give it a job.
 
         Parameters
@@ -144,6 +151,8 @@ class Slot:
             lives; a second copy gives LOST, or the outcome of the first.
         survives : bool
             Let it come to its end without this process, and leave its outcome in its token.
+        lease : float, optional
+            Seconds after which it is ended, and LOST, unless :meth:`renew` is called.
         """
         self.pending[token] = job
         message: dict[str, Any] = {"run": token, "job": fields_of(job)}
@@ -151,7 +160,14 @@ class Slot:
             message["claim"] = claim
         if survives:
             message["survives"] = True
+        if lease is not None:
+            message["lease"] = lease
         self._write(message)
+
+    def renew(self, token: str, lease: float) -> None:
+        """Let the job under way go on for so many seconds from now, if it has a lease."""
+        if not self._unsent:  # else the slot hangs, and these would pile up
+            self._write({"renew": token, "lease": lease})
 
     def cancel(self, token: str) -> None:
         """End a job, or drop it when it has not begun; from any thread."""

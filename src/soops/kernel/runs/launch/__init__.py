@@ -7,12 +7,14 @@ of processes.
 
 The driver writes JSON lines to fd 0, one for each message::
 
-    {"run": TOKEN, "job": {...}, "claim": TEXT, "survives": true}
+    {"run": TOKEN, "job": {...}, "claim": TEXT, "survives": true, "lease": SECONDS}
+    {"renew": TOKEN, "lease": SECONDS}
     {"cancel": TOKEN}     {"withdraw": TOKEN}     {"end": true}
 
 and reads JSON lines from the fd REPLY: ``hello`` once, the ``pid`` of a run that lasts, then its
 ``outcome``, or ``withdrawn``. The end of fd 0, or of the process DRIVER, ends the run and the slot;
-but a run that ``survives`` comes to its own end, and leaves its outcome in its token.
+but a run that ``survives`` comes to its own end, and leaves its outcome in its token. One with a
+lease ends when nobody renews that in time, also when the process DRIVER lives, but hangs.
 
 Every descendant of the slot belongs to the run under way, because the slot is a child subreaper:
 also the daemon that forked twice and cleared its environment comes back to it. The slot itself
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .command import Spawn
+    from .means import Means
 
 __all__ = ["main", "serve"]
 
@@ -37,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
     serve(argv)
 
 
-def serve(argv: Sequence[str], start: Spawn | None = None) -> None:
+def serve(argv: Sequence[str], start: Spawn | None = None, means: Means | None = None) -> None:
     """Take jobs from fd 0 until it ends.
 
     Parameters
@@ -48,6 +51,8 @@ def serve(argv: Sequence[str], start: Spawn | None = None) -> None:
     start : callable, optional
         What starts the main process of a job instead of :func:`.command.spawn`. It must
         give it a session of its own.
+    means : Means, optional
+        What else is needed for that.
     """
     import os
     import signal
@@ -55,6 +60,7 @@ def serve(argv: Sequence[str], start: Spawn | None = None) -> None:
     from . import processes
     from .command import spawn
     from .line import Line
+    from .means import Means
     from .supervisor import Supervisor
 
     reply, driver = int(argv[0]), int(argv[1])
@@ -63,7 +69,7 @@ def serve(argv: Sequence[str], start: Spawn | None = None) -> None:
     tree = "groups" not in argv[2:] and processes.adopt_orphans()
     safe = processes.split_off_guard() if tree else None
     line = Line(reply, driver)
-    supervisor = Supervisor(line, safe, spawn if start is None else start)
+    supervisor = Supervisor(line, safe, spawn if start is None else start, means or Means())
     line.tell(hello=os.getpid(), host=supervisor.host, tree=tree)
     while not line.stop:
         message = line.next()

@@ -7,6 +7,7 @@ import math
 import os
 import select
 import signal
+import time
 from collections import deque
 
 from .marks import NOT_STARTED
@@ -32,11 +33,14 @@ class Line:
         Whether the job under way goes on without it.
     hurry : bool
         Whether the slot was asked to end twice: no more grace.
+    expires : float
+        When the lease of the job under way is over, by the monotonic clock; often never.
     """
 
     def __init__(self, reply: int, driver: int) -> None:
         self.token = ""
         self.cancelled = self.left = self.survives = self.hurry = False
+        self.expires = math.inf
         self._asked = False
         self._reply = reply
         self._rest = b""
@@ -63,6 +67,11 @@ class Line:
         """Whether the job under way and the slot have to end."""
         return self._asked or (self.left and not self.survives)
 
+    @property
+    def expired(self) -> bool:
+        """Whether nobody renewed the lease of the job under way in time."""
+        return time.monotonic() >= self.expires
+
     def watch(self, fd: int, call: Callable[[], bool | None]) -> None:
         """Call ``call`` when ``fd`` has something to read, until it returns False."""
         self._calls[fd] = call
@@ -87,6 +96,7 @@ class Line:
         message = self._queue.popleft()
         self.token, self.cancelled = message["run"], False
         self.survives = message.get("survives", False)
+        self.expires = time.monotonic() + message.get("lease", math.inf)
         return message
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
@@ -115,6 +125,9 @@ class Line:
                 self._queue.append(message)
             elif "end" in message:
                 self._asked = True
+            elif "lease" in message:
+                if message["renew"] == self.token:
+                    self.expires = time.monotonic() + message["lease"]
             elif self.token and message.get("cancel") == self.token:
                 self.cancelled = True
             else:

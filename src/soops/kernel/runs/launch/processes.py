@@ -13,7 +13,7 @@ from .system import features
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     #: Parent, group, session, CPU seconds, resident bytes.
     Entry = tuple[int, int, int, float, int]
@@ -66,6 +66,19 @@ def descendants(root: int, everyone: dict[int, Entry] | None = None) -> dict[int
     return found
 
 
+def children(root: int) -> set[int]:
+    """Return the children of a process, also those that ended and were not waited for.
+
+    For a process of one thread. Asked about the caller itself, the answer is exact: nobody
+    else takes its children away.
+    """
+    try:
+        with open(f"/proc/{root}/task/{root}/children", "rb", buffering=0) as file:
+            return {int(pid) for pid in file.read().split()}
+    except FileNotFoundError:  # a kernel without that file
+        return {pid for pid, entry in processes(zombies=True).items() if entry[0] == root}
+
+
 def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
     """Send a signal with ``os.kill`` or ``os.killpg`` to what may have ended."""
     try:
@@ -74,22 +87,28 @@ def send(how: Callable[[int, int], None], pid: int, number: int) -> None:
         pass  # it ended, or became another user's
 
 
-def kill_descendants(root: int, alive: Callable[[], bool], pause: Callable[[float], None]) -> bool:
+def kill_descendants(
+    root: int,
+    alive: Callable[[], bool],
+    pause: Callable[[float], None],
+    keep: Collection[int] = (),
+) -> bool:
     """SIGKILL all descendants of ``root`` until ``alive()`` says that none is left.
 
-    Groups are killed as groups: that is atomic, so that no chain of forks outruns it.
-    Returns False when some outlived ``KILL_LIMIT``.
+    Those in ``keep``, which lead groups of their own, are spared. Groups are killed as groups:
+    that is atomic, so that no chain of forks outruns it. Returns False when some outlived
+    ``KILL_LIMIT``.
     """
     limit = time.monotonic() + KILL_LIMIT
-    own = os.getpgid(root)
+    spared = {os.getpgid(root), *keep}
     rounds = 0
     while alive():
         if time.monotonic() > limit:
             return False
         left = descendants(root)
-        for group in {entry[1] for entry in left.values()} - {own}:
+        for group in {entry[1] for entry in left.values()} - spared:
             send(os.killpg, group, signal.SIGKILL)
-        for pid in left:
+        for pid in left.keys() - spared:
             send(os.kill, pid, signal.SIGKILL)
         rounds += 1
         pause(min(0.05, 0.0002 * rounds))

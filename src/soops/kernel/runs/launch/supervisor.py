@@ -9,9 +9,11 @@ import time
 
 from .command import diagnose
 from .marks import MARK
+from .means import Means
 from .processes import (
     KILL_LIMIT,
     RSS_UNIT,
+    children,
     children_cpu,
     descendants,
     kill_descendants,
@@ -47,10 +49,16 @@ class Supervisor:
         without it the process group must do.
     start : callable
         Starts the main process of a job.
+    means : Means, optional
+        What else that needs.
     """
 
-    def __init__(self, line: Line, safe: Safe | None, start: Spawn) -> None:
+    def __init__(
+        self, line: Line, safe: Safe | None, start: Spawn, means: Means | None = None
+    ) -> None:
         self.line, self.safe, self.start = line, safe, start
+        self.means = Means() if means is None else means
+        self.keep = self.means.keep
         self.tree = safe is not None
         self.host = os.uname().nodename
         self.env = dict(os.environb)
@@ -102,6 +110,7 @@ class Supervisor:
                 env[os.fsencode(name)] = os.fsencode(value)
             env[os.fsencode(MARK)] = os.fsencode(f"{job['directory']}#{job['attempt']}")
             os.chdir(job["cwd"])
+            self._prepare(job, env)
             self.main = self.start(job, arrange(job, self.pumps), env)
         except (OSError, ValueError, TypeError) as exc:
             self._finish_pumps()
@@ -119,6 +128,11 @@ class Supervisor:
         left = self._end(job.get("grace", 5.0))
         return self._outcome(job, reason, left)
 
+    def _prepare(self, job: Mapping[str, Any], env: Mapping[bytes, bytes]) -> None:
+        self.means.prepare(job, env)
+        self.started, self.begun = time.time(), time.monotonic()
+        self.cpu = children_cpu()
+
     # --- waiting
 
     def _watch(self, job: Mapping[str, Any]) -> str:
@@ -129,13 +143,13 @@ class Supervisor:
         sampling = self.begun + min(sample, ANNOUNCE) if sample > 0 and self.tree else math.inf
         now = self.begun
         while True:
-            self.line.wait(min(deadline, announce, sampling) - now)
+            self.line.wait(min(deadline, announce, sampling, self.line.expires) - now)
             self._reap()
             if self.status is not None:
                 return ""
             if self.line.cancelled:
                 return "cancelled"
-            if self.line.stop:
+            if self.line.stop or self.line.expired:
                 return "lost"
             now = time.monotonic()
             if now >= deadline:
@@ -156,6 +170,10 @@ class Supervisor:
                 return False
             if not pid:
                 return True
+            if pid in self.keep:
+                self.keep.remove(pid)
+                self.cpu += usage.ru_utime + usage.ru_stime
+                continue
             self.peak = max(self.peak, usage.ru_maxrss * RSS_UNIT)
             if pid == self.main:
                 self.status, self.ended = status, time.monotonic()
@@ -172,13 +190,16 @@ class Supervisor:
 
     def _members(self) -> dict[int, Entry]:
         if self.tree:
-            return descendants(os.getpid())
+            found = descendants(os.getpid())
+            return {pid: entry for pid, entry in found.items() if pid not in self.keep}
         return {self.main: (os.getpid(), self.main, self.main, 0.0, 0)}
 
     def _alive(self) -> bool:
         """Return whether anything is left of the run, as far as this system can tell."""
         left = self._reap()
         if self.tree:
+            if left and self.keep:
+                left = not children(os.getpid()) <= self.keep
             return left and not (self.stuck and self._members().keys() <= self.stuck)
         if left or not self.main:
             return left
@@ -212,7 +233,7 @@ class Supervisor:
             if not self.tree:
                 send(os.killpg, self.main, signal.SIGKILL)
                 self._await_end(KILL_LIMIT)
-            elif not kill_descendants(os.getpid(), self._alive, self.line.wait):
+            elif not kill_descendants(os.getpid(), self._alive, self.line.wait, self.keep):
                 self.stuck |= self._members().keys()
         return len(members) or 1  # a chain of forks can hide from one look
 
@@ -244,12 +265,14 @@ class Supervisor:
         if reason == "timeout":
             says.insert(0, f"no end within {job['timeout']:g} s")
         elif reason == "lost":
-            says.insert(0, "its slot had to end: its driver or worker went away")
+            says.insert(0, _why_lost(self.line.expired))
         elif not reason and left:
             who = "1 process was" if left == 1 else f"{left} processes were"
             says.append(f"{who} left behind and ended")
         if self.stuck:
             says.append(f"processes that could not be ended: {sorted(self.stuck)}")
+        says += self.means.notes
+        self.means.notes.clear()
         outcome["message"] = "; ".join(says)
         return outcome
 
@@ -274,6 +297,12 @@ class Supervisor:
         if self.peak > self.floor:
             self.floor = own_peak()
         return self.peak if self.peak > self.floor else self.largest or None
+
+
+def _why_lost(expired: bool) -> str:
+    if expired:
+        return "ended by its slot, whose lease nobody renewed"
+    return "its slot had to end: its driver or worker went away"
 
 
 def _signal_name(number: int) -> str:
