@@ -245,6 +245,8 @@ def test_sentence_4_the_registry_is_the_only_importer_of_targets():
         "soops/importing.py",  # files of users, for scripts
         "soops/testing/__init__.py",
         "soops/testing/light.py",
+        # In an interpreter of the user's program: what that program will import.
+        "soops_builtin/run_functions/preload/hook/soops_preload_checks.py",
     }
 
 
