@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from soops.api import State, printable
+from soops_builtin.hints import PreloadHint
 
 if TYPE_CHECKING:
     from soops.api import PlannedRun, RunRecord, StudyRun, Summary
@@ -64,6 +65,9 @@ class Progress:
     last: float = 0.0
     on_line: bool = False
 
+    def __post_init__(self) -> None:
+        self.hint = PreloadHint(self.study.run_function)
+
     @property
     def live(self) -> bool:
         """Whether the stream is a terminal that can rewrite its line."""
@@ -76,6 +80,7 @@ class Progress:
 
     def run_ended(self, record: RunRecord) -> None:
         """Count a run that ended; show why when it is one of the first failures."""
+        self.hint.run_ended(record)
         if record.state is State.DONE:
             self.done += 1
         else:
@@ -94,6 +99,8 @@ class Progress:
         bad = sum(n for state, n in summary.counts.items() if state is not State.DONE)
         if bad > len(summary.failures) > 0:
             self._line(f"  ... and {bad - len(summary.failures)} more")
+        for line in self.hint.lines():
+            self._line(line)
 
     def _show(self) -> None:
         now = time.monotonic()

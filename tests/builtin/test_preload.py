@@ -314,6 +314,21 @@ def test_what_a_run_leaves_behind_is_ended_and_the_interpreter_is_not(slot, run,
     assert children(slot.inner) == before
 
 
+def test_other_processes_see_the_arguments_and_the_mark_of_each_run(slot, run, printed, tmp_path):
+    script = """
+        words = open("/proc/self/cmdline").read().split(chr(0))
+        marks = [word for word in open("/proc/self/environ").read().split(chr(0))
+                 if word.startswith("SOOPS_RUN=")]
+        print(words[1:3], marks)
+    """
+    for attempt, word in enumerate(("first", "other"), 1):
+        run(script, word, attempt=attempt)
+        assert printed() == f"{['s.py', word]} {[f'SOOPS_RUN={tmp_path}#{attempt}']}\n"
+
+    (server,) = children(slot.inner)
+    assert b"first" not in Path(f"/proc/{server}/cmdline").read_bytes()
+
+
 def test_its_timeout_ends_a_run_and_not_the_interpreter(slot, run):
     run("import counted")
     before = children(slot.inner)
@@ -354,9 +369,17 @@ def test_output_can_be_bounded(run, printed):
 # --- where -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("runner", ["local", "inline", "dask"])
-def test_runners(runner, make_job, tmp_path):
-    given = {"processes": False} if runner == "dask" else {}
+@pytest.mark.parametrize(
+    ("runner", "given"),
+    [
+        ("local", {}),
+        ("inline", {}),
+        ("dask", {"processes": False}),
+        ("dask", {"processes": True, "threads_per_worker": 1}),
+    ],
+    ids=["local", "inline", "dask-threads", "dask-processes"],
+)
+def test_runners(runner, given, make_job, tmp_path):
     setup = RunnerSetup(n_workers=1, root=tmp_path, cluster_kwargs=given)
     jobs = []
     for number in range(4):

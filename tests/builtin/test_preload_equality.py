@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -385,7 +386,7 @@ def run(slot: Slot, case: Case, folder: Path, **fields: str) -> Outcome:
     words = case.command or ("{python}", *case.options, case.name, *case.arguments)
     python = sys.executable
     command = (
-        words.replace("{python}", python)
+        words.replace("{python}", shlex.quote(python))
         if isinstance(words, str)
         else tuple(python if word == "{python}" else word for word in words)
     )

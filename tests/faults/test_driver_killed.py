@@ -133,8 +133,9 @@ def kill_and_go_on(log: Path, times: int, seed: int, *options: str) -> None:
         was_killed = driver.returncode == -signal.SIGKILL
         killed += was_killed
         assert b"error" not in err, err
+        done = finished()  # first: programs that survive go on
         text = log.read_text()
-        done_before.append({n: text.count(f"start {n}\n") for n in finished()})
+        done_before.append({n: text.count(f"start {n}\n") for n in done})
         at_work += was_killed and bool(text) and len(done_before[-1]) < N_SETS
         if Path("out").exists():
             cut_off.update(entry.number for entry in read_under_way("out"))

@@ -1,4 +1,4 @@
-"""Results files of a stranger: no code runs from them, and none brings soops down."""
+"""Results files of a stranger: no code runs from them; what cannot be read is refused."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def answer(kind: str, what: str, named: str) -> list[str]:
     named : str
         The names of modules that are to be taken instead, with commas; ``"?"``: find them.
     """
-    if sys.implementation.name != "cpython" or sys.version_info < (3, 8):
-        return ["no", "the interpreter is not CPython 3.8 or later"]
+    if sys.implementation.name != "cpython" or sys.version_info < (3, 9):
+        return ["no", "the interpreter is not CPython 3.9 or later"]
     if kind == "script" and not os.path.isfile(what):
         return ["no", "the command names no file"]
     if named != "?":

@@ -118,6 +118,8 @@ class Frame:
         self.arguments_at = int(fields[45]) + len(command) - tail
         self.arguments_room = tail
         self._put(self.mark_at, value)  # does the system let us?
+        # Nobody who looks for the first run shall find this process.
+        self._put(self.arguments_at, b"\0" * self.arguments_room)
 
     def has_room(self, mark: str) -> bool:
         """Return whether the mark of a run fits."""
