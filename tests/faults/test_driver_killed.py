@@ -108,9 +108,14 @@ def check_whole(log: Path, cut_off: Counter[int]) -> None:
     wait_until(lambda: not living(Path.cwd()))
 
 
-def await_moment(rng: random.Random, log: Path, driver: subprocess.Popen[bytes]) -> None:
-    """Wait for a random moment: of the start, or of the study, by what its programs say."""
-    if rng.random() < 0.3:
+def await_moment(
+    rng: random.Random, log: Path, driver: subprocess.Popen[bytes], first: bool
+) -> None:
+    """Wait for a random moment: of the start, or of the study, by what its programs say.
+
+    The first one is in the middle of the study.
+    """
+    if rng.random() < 0.3 and not first:
         time.sleep(rng.uniform(0.0, 0.4))
         return
     enough = log.stat().st_size + rng.randint(1, 80)
@@ -127,7 +132,7 @@ def kill_and_go_on(log: Path, times: int, seed: int, *options: str) -> None:
     killed = at_work = 0
     while killed < times:  # a driver that had ended by itself was not killed
         driver = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
-        await_moment(rng, log, driver)
+        await_moment(rng, log, driver, first=not done_before)
         driver.kill()
         _, err = driver.communicate()
         was_killed = driver.returncode == -signal.SIGKILL

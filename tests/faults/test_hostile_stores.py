@@ -115,3 +115,33 @@ def test_a_damaged_log_of_a_migration_is_named(
         assert f"{str(migrated)!r} is damaged" in err.replace(str(Path.cwd()) + "/", "")
         assert len(err.splitlines()) <= 3
     assert sorted(Path("out").rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        '{"old": "../victim", "new": "../victim", "files": {"f": ["after", "before"]}}',
+        '{"old": "../victim", "new": "taken", "files": {}}',
+        '{"old": "VICTIM", "new": "VICTIM", "files": {"f": ["after", "before"]}}',
+        '{"old": "a", "new": "a", "files": {"../../victim/f": ["after", "before"]}}',
+        '{"old": "a", "new": "a", "files": {"VICTIM/f": ["after", "before"]}}',
+        '{"old": "a/../../victim", "new": "a", "files": {}}',
+        '{"old": ".", "new": "..", "files": {}}',
+    ],
+)
+def test_a_log_that_names_what_is_outside_changes_nothing(
+    migrated: Path, capfd: pytest.CaptureFixture[str], step: str
+) -> None:
+    victim = Path("victim").resolve()
+    victim.mkdir()
+    (victim / "f").write_text("before")
+    migrated.write_bytes(HEAD + summed(step.replace("VICTIM", str(victim)).encode()))
+
+    for words in (("--undo", "--apply"), ("--undo",)):
+        code = main(["migrate", "out", *words])
+
+        err = capfd.readouterr().err
+        assert code == 3, err
+        assert "is damaged" in err
+        assert len(err.splitlines()) <= 3
+    assert (victim / "f").read_text() == "before"

@@ -247,3 +247,48 @@ def test_a_driver_that_is_killed_again_and_again_loses_no_time(mini):
 
     assert done.returncode == 0, done.stderr
     assert mini.logs() == [["start", "end"]] * 6
+
+
+PRELOADED = """\
+import argparse, os, time
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--n")
+parser.add_argument("--output-dir", type=Path)
+args = parser.parse_args()
+with open(args.output_dir / "log.txt", "a") as log:
+    print("start", file=log, flush=True)
+    while not Path("gate").exists():
+        time.sleep(0.02)
+    print("end", file=log)
+(args.output_dir / "done.txt").touch()
+"""
+PRELOADED_MODULE = """\
+import sys
+
+def get_run_info():
+    command = f"{sys.executable} held.py --n={{n}} --output-dir={{output_dir}}"
+    return command, {}, "output_dir", "done.txt"
+"""
+
+
+def test_forks_of_a_preloaded_interpreter_go_on_too(mini):
+    mini.write("held.py", PRELOADED)
+    mini.write("preloaded.py", PRELOADED_MODULE)
+    call = ("n=[1, 2]", "--run-function", "preload", *SURVIVE)
+    first = mini.start(*call, module="preloaded.py")
+    wait_until(lambda: mini.logs() == [["start"]] * 2 and len(slots_of(mini)) == 2)
+    first.kill()
+    first.communicate()
+    second = mini.start(*call, module="preloaded.py")
+    wait_for_driver(mini, second)
+    mini.gate.touch()
+    _, err = second.communicate(timeout=60)
+
+    assert second.returncode == 0, err
+    assert "2 go on" in err
+    assert mini.logs() == [["start", "end"]] * 2
+    assert [(run.state, run.attempts) for run in mini.found()] == [("done", 1)] * 2
+    records = [json.loads((path / "soops-run.json").read_text()) for path in mini.directories()]
+    assert [record["message"] for record in records] == [""] * 2, "it would say why not"

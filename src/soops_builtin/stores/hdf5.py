@@ -26,6 +26,7 @@ from soops.api import Scooped, Source, StudyError
 from soops.hdf5_guard import safe_reading
 from soops_builtin.stores.atomic import refuse_empty, replacing
 from soops_builtin.stores.cells import first_strange
+from soops_builtin.stores.seal import is_broken, put_seal
 
 __all__ = ["read", "user_keys", "write"]
 
@@ -62,6 +63,7 @@ def write(scooped: Scooped, path: Path) -> None:
             for key, frame in frames.items():
                 store.put(key, frame, format="fixed", track_times=False)
         _check_refused(refused, path)
+        put_seal(temporary)
 
 
 def read(path: Path) -> Scooped:
@@ -110,6 +112,8 @@ def _reading(path: Path) -> Iterator[Any]:
     """Open a store for reading, guarded; every trouble is an error that names the file."""
     refused: Sequence[str] = ()
     try:
+        if is_broken(path):
+            raise _error(path, "its bytes are not those that were written")
         with safe_reading() as refused, pd.HDFStore(path, mode="r") as store:
             yield store
     except StudyError:

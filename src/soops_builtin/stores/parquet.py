@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ def write(scooped: Scooped, path: Path) -> None:
     meta = _to_arrow(arrow, scooped.meta, path, {})
     for table, place in ((frame, path), (meta, meta_path(path))):
         with replacing(place) as temporary:
-            parquet.write_table(table, temporary, compression="zstd")
+            parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read(path: Path) -> Scooped:
@@ -97,9 +98,22 @@ def _to_arrow(arrow: Any, frame: Any, path: Path, notes: dict[str, Any]) -> Any:
         form, array = _column_to_arrow(arrow, name, values, path)
         arrays.append(array)
         columns.append({"name": encode(name), "form": form})
-    notes = {**notes, "version": _VERSION, "columns": columns}
     table = arrow.Table.from_arrays(arrays, names=_names(frame.columns))
+    notes = {**notes, "version": _VERSION, "columns": columns}
+    notes["check"] = _check(table, notes)
     return table.replace_schema_metadata({_KEY: json.dumps(notes).encode()})
+
+
+def _check(table: Any, notes: dict[str, Any]) -> int:
+    """Return a checksum of what the pages, which have their own, do not say."""
+    rest = {name: value for name, value in notes.items() if name != "check"}
+    types = [[field.name, _kind(field.type), field.nullable] for field in table.schema]
+    return zlib.crc32(json.dumps([rest, types, table.num_rows], sort_keys=True).encode())
+
+
+def _kind(given: Any) -> str:
+    """Return a type as a text; that of a list without the name of its items, which changes."""
+    return f"list of {given.field(0).type}" if given.num_fields else str(given)
 
 
 def _column_to_arrow(arrow: Any, name: Any, values: Any, path: Path) -> tuple[str, Any]:
@@ -213,8 +227,10 @@ def _names(given: Sequence[Any]) -> list[str]:
 def _read_one(arrow: Any, parquet: Any, path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         # Neither pandas' metadata nor extension types are looked at: columns are plain.
-        table = parquet.ParquetFile(path).read()
+        table = parquet.ParquetFile(path, page_checksum_verification=True).read()
         notes = json.loads((table.schema.metadata or {})[_KEY])
+        if notes.get("check") != _check(table, notes):
+            raise ValueError("its names and types are not those that were written")
         columns = {
             place: _column_from_arrow(table.column(place), column["form"])
             for place, column in enumerate(notes["columns"])

@@ -299,11 +299,19 @@ def _to_item(step: Step) -> dict[str, Any]:
 
 def _from_item(item: dict[str, Any]) -> Step:
     files = {name: (_bytes(old), _bytes(new)) for name, (old, new) in item.pop("files").items()}
-    for name in (*item.values(), *files):
+    step = Step(**item, files=files)
+    for name in (step.old, step.new, *files):
+        _require_inside(name)
+    for name in (step.old_pkey, step.new_pkey):
         os.fsencode(name)
-        if "\0" in name:
-            raise ValueError("a null character in a name")
-    return Step(**item, files=files)
+    return step
+
+
+def _require_inside(name: str) -> None:
+    """Raise unless a name is one of something below where it is looked for."""
+    os.fsencode(name)
+    if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise ValueError(f"{name!r} is not the name of something inside")
 
 
 def _text(data: bytes) -> str:
