@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import signal
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soops.kernel.errors import LockedError
+from soops.kernel.records.disk import DiskError
 from soops.kernel.records.index import Index, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
 from soops.kernel.records.lock import Lock, read_holder
@@ -218,3 +221,37 @@ def test_check_tells_what_differs(root):
         values = {"--a": 0, "--b": "x"}
         index.upsert([record_row(record(7, values), output_dir="o")])
         assert index.check(template) != []
+
+
+def failing(real, path):
+    """Return a system call that fails for a path, as on a damaged disk."""
+
+    def call(given, *rest):
+        if os.fspath(given) == str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(given, *rest)
+
+    return call
+
+
+@pytest.mark.parametrize("calls", [["unlink"], ["unlink", "truncate"]], ids=len)
+def test_an_index_that_was_not_kept_is_never_believed(root, monkeypatch, calls):
+    template = RunTemplate(str(root / "%s"))
+    with Lock(root), Index(root, write=True) as index:
+        index.sync(template)
+    state = root / ".soops" / "index.state"
+    changed = dataclasses.replace(record(3, {"--a": 3, "--b": "x"}), state=State.FAILED)
+    with Lock(root), Index(root, write=True) as index, monkeypatch.context() as patch:
+        index.sync(template)
+        for name in calls:
+            patch.setattr(os, name, failing(getattr(os, name), state))
+        index.upsert([record_row(changed, output_dir="o")])
+        if len(calls) == 1:
+            assert index.commit()
+        else:  # nothing may be called ended that readers would not see
+            with pytest.raises(DiskError, match=r"index\.state' cannot be removed"):
+                index.commit()
+            return
+
+    with Index(root, write=False) as index:
+        assert index.sync(template).read == 5, "the directories are read"

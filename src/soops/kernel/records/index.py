@@ -108,6 +108,7 @@ class Index:
         elif not empty:
             self._connection = index_file.snapshot(self.root)
         self._found = self._connection is not None
+        self._writes = write
         self._kept = write and self._found
         if self._connection is None:
             self._connection = index_file.in_memory()
@@ -166,10 +167,10 @@ class Index:
     ) -> bool:
         """Change the tables in one transaction; ``problems`` replaces all of them."""
         connection = self._open
+        if self._writes and not self._changed:
+            index_file.mark_used(self.root)  # also of a file that this driver cannot keep
+            self._changed = True
         try:
-            if self._kept and not self._changed:
-                index_file.mark_used(self.root)
-                self._changed = True
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
                 "DELETE FROM runs WHERE directory = ?", ((to_sql(name),) for name in dropped)
@@ -182,7 +183,7 @@ class Index:
                     ((to_sql(name), to_sql(reason)) for name, reason in problems),
                 )
             connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as exc:
+        except sqlite3.Error as exc:
             roll_back(connection)
             if is_busy(exc):
                 return False

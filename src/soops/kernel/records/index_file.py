@@ -16,7 +16,7 @@ import zlib
 from typing import Any, cast, get_type_hints
 
 from soops.kernel.records.directories import IndexRow
-from soops.kernel.records.disk import DamagedFileError, create_file, read_file
+from soops.kernel.records.disk import DamagedFileError, DiskError, create_file, read_file
 from soops.kernel.records.lock import STATE_DIR, read_holder
 
 __all__ = [
@@ -103,12 +103,7 @@ def open_file(root: str) -> sqlite3.Connection | None:
 
 
 def _turn_off(root: str, exc: Exception) -> None:
-    """Let nobody believe a file that this driver does not keep."""
     log.info("the index of %r is off: %s", root, exc)
-    try:
-        mark_used(root)
-    except OSError as trouble:
-        log.debug("%s", trouble)
 
 
 def snapshot(root: str) -> sqlite3.Connection | None:
@@ -132,13 +127,19 @@ def mark_used(root: str) -> None:
 
     Raises
     ------
-    OSError
+    DiskError
         Then nothing may be changed.
     """
+    path = _path(root, "state")
     try:
-        os.unlink(_path(root, "state"))
+        os.unlink(path)
     except FileNotFoundError:
         pass
+    except OSError as exc:
+        try:
+            os.truncate(path, 0)  # which asks nothing of the directory
+        except OSError:
+            raise DiskError(path, exc, "removed") from exc
 
 
 def mark_clean(root: str) -> None:
