@@ -15,8 +15,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from soops.kernel.errors import StudyError
-from soops.kernel.records import index_file
+from soops.kernel.records import index_file, syncing
 from soops.kernel.records.directories import (
     DirectoryReader,
     IndexRow,
@@ -35,9 +34,8 @@ from soops.kernel.records.index_file import (
     to_sql,
 )
 from soops.kernel.records.journal import Entry
-from soops.kernel.records.roots import read_study_file
 from soops.kernel.records.rundir import RunTemplate
-from soops.kernel.records.syncing import Reading, compare, describe_differences, drop_copies
+from soops.kernel.records.syncing import Reading, compare, drop_copies, is_set_aside
 from soops.kernel.study.identity import dumps
 from soops.kernel.values import State
 from soops.kernel.values.frozen import dataclass
@@ -266,6 +264,10 @@ class Index:
         marks = ", ".join("?" * len(states))
         return self._select(f"WHERE state IN ({marks})", [state.value for state in states])
 
+    def between_attempts(self) -> list[str]:
+        """Return the directories that have no record but that of an attempt set aside."""
+        return [row["directory"] for row in self.in_states(State.LOST) if is_set_aside(row)]
+
     def glance(self, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return some columns of all rows, by number; ``parameters`` are JSON text."""
         self.commit()
@@ -316,10 +318,15 @@ class Index:
             When the root cannot be listed.
         """
         if template is None:
-            template = _remembered_template(self.root)
+            template = syncing.remembered_template(self.root)
         self._reader = DirectoryReader(self.root, template, unhashed)
         self.commit()
         return self._sync(self._reader, {entry.directory: entry for entry in under_way})
+
+    def read_again(self, names: Iterable[str], under_way: Iterable[Entry]) -> None:
+        """Read known directories again; the others stay as the last :meth:`sync` saw them."""
+        entries = {entry.directory: entry for entry in under_way}
+        self._write_patiently(list(Reading(self._reader, entries).rows(names)))
 
     def rebuild(
         self,
@@ -346,7 +353,7 @@ class Index:
             return ["there is no index, or none that was closed in order; it will be made anew"]
         with Index(self.root, write=False, empty=True) as truth:
             synced = truth.sync(template, under_way, unhashed)
-            return describe_differences(self.rows(), truth.rows(), synced.problems)
+            return syncing.describe_differences(self.rows(), truth.rows(), synced.problems)
 
     def _known(self) -> list[str]:
         rows = self._open.execute("SELECT directory FROM runs").fetchall()
@@ -389,13 +396,3 @@ class Index:
             if self._write(rows, dropped, problems):
                 return
         self._give_up(TimeoutError("a reader holds it"))
-
-
-def _remembered_template(root: str) -> RunTemplate | None:
-    study = read_study_file(root)
-    if study is None:
-        return None
-    try:
-        return RunTemplate(study.template)
-    except StudyError:
-        return None

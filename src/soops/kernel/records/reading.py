@@ -6,6 +6,7 @@ For find, info, jobs and whoever else looks at a study without being its driver.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +22,9 @@ from soops.kernel.values import State
 
 __all__ = ["Rows", "open_rows", "read_rows"]
 
-#: Further looks at runs that are between two attempts.
-LOOKS = 3
+#: Seconds before each further look at runs that are between two attempts: of a machine that
+#: has much to do, the driver may have to wait for its turn.
+PAUSES = (0.0, 0.001, 0.01, 0.05, 0.2)
 
 
 class Rows:
@@ -84,14 +86,14 @@ def open_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
     """
     holder = read_holder(root)
     with Index(root, write=False) as index:
-        entries = read_under_way(root)
-        synced = index.sync(template, entries)
-        for _ in range(LOOKS):
-            if _is_gone(holder) or not any(map(_is_between, index.in_states(State.LOST))):
+        synced = index.sync(template, read_under_way(root))
+        for pause in PAUSES:
+            between = index.between_attempts()
+            if _is_gone(holder) or not between:
                 break
-            # Its next attempt is in the journal, where it came after the first look.
-            entries += read_under_way(root)
-            synced = index.sync(template, entries)
+            time.sleep(pause)
+            # The next attempt is in the journal by now, or has a record.
+            index.read_again(between, read_under_way(root))
         under_way = index.in_states(State.QUEUED, State.RUNNING)
         # Asked before and after: a driver may have begun, or come to its end, in between.
         if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
@@ -121,8 +123,3 @@ def _settle(root: str | os.PathLike[str], row: IndexRow) -> None:
 
 def _is_gone(holder: Holder | None) -> bool:
     return holder is None or holder.is_alive() is False
-
-
-def _is_between(row: IndexRow) -> bool:
-    """Return whether an attempt was set aside, and the next is not known to have begun."""
-    return row["state"] == State.LOST.value and row["cause"] == "interrupted"

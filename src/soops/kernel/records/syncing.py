@@ -9,10 +9,20 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from soops.kernel.errors import StudyError
 from soops.kernel.records.directories import DirectoryReader, IndexRow, Problem, put_under_way
 from soops.kernel.records.journal import Entry
+from soops.kernel.records.roots import read_study_file
+from soops.kernel.records.rundir import RunTemplate
 
-__all__ = ["Reading", "compare", "describe_differences", "drop_copies"]
+__all__ = [
+    "Reading",
+    "compare",
+    "describe_differences",
+    "drop_copies",
+    "is_set_aside",
+    "remembered_template",
+]
 
 
 def compare(
@@ -71,6 +81,11 @@ class Reading:
             yield row
 
 
+def is_set_aside(row: IndexRow) -> bool:
+    """Return whether the row is that of a run without a record but one that was set aside."""
+    return row["cause"] == "interrupted" and not row["runner"]
+
+
 def drop_copies(reader: DirectoryReader, rows: Iterable[IndexRow]) -> list[Problem]:
     """Of rows of one key return all but the one that counts, each with the reason.
 
@@ -111,3 +126,14 @@ def describe_differences(
     lines += [f"{name}: it is in the index, and the directory is gone" for name in left]
     lines += [f"{name}: {reason}" for name, reason in problems]
     return lines
+
+
+def remembered_template(root: str) -> RunTemplate | None:
+    """Return how the last study of a root named its directories; None when nobody knows."""
+    study = read_study_file(root)
+    if study is None:
+        return None
+    try:
+        return RunTemplate(study.template)
+    except StudyError:
+        return None
