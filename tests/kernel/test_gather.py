@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -370,3 +371,53 @@ def test_options_take_what_a_command_line_has() -> None:
     assert options.sort == ("a",)
     assert options.filter == ()
     assert options.plugin_args == {"f": {"a": 1, "b": "x"}, "g": {}}
+
+
+def rewrite(path: Path, text: str, mtime_ns: int) -> None:
+    path.write_text(text)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [("100", 0), ("10", 1), ("10", -1), ("99", 10**9)],
+    ids=["size", "a nanosecond", "an older file", "both"],
+)
+def test_a_file_of_another_size_or_time_is_read_again(scoop: Any, text: str, later: int) -> None:
+    path = Path("study/010/x.txt")
+    now = 1_800_000_000_000_000_000
+    rewrite(path, "10", now)
+    scoop()
+    assert "(new: 0, changed: 0, gone: 0)" in scoop(update=True)[1][0]
+    rewrite(path, text, now + later)
+
+    result, said = scoop(update=True)
+
+    assert "(new: 0, changed: 1, gone: 0)" in said[0]
+    assert result.scooped.frame["x"].tolist()[-1] == int(text)
+    assert "(new: 0, changed: 0, gone: 0)" in scoop(update=True)[1][0]
+
+
+def test_what_another_scraper_read_is_read_again(scoop: Any) -> None:
+    scoop()
+
+    def other(path: str, rdata: Any = None) -> dict[str, Any]:
+        return {"x": 7}
+
+    info = ScoopInfo(items=(ScoopItem(pattern="x.txt", scraper=other),))
+    result, said = scoop(module=replace(MODULE, scoop_info=info), update=True)
+
+    assert "(new: 0, changed: 3, gone: 0)" in said[0]
+    assert result.scooped.frame["x"].tolist() == [7, 7, 7]
+
+
+def test_a_table_without_stamps_is_read_again_and_not_called_stale(
+    scoop: Any, fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    scoop()
+    path = Path("out/results.h5")
+    stored = fakes.store.tables[path]
+    fakes.store.tables[path] = replace(stored, meta=stored.meta.drop(columns="stamp"))
+    scoop(reuse=True)
+    assert not caplog.records
+    assert "(new: 0, changed: 3, gone: 0)" in scoop(update=True)[1][0]

@@ -65,9 +65,10 @@ def read(path: Path) -> Scooped:
         raise _unreadable(meta_path(path), "it has two columns of the same name")
     if "mtimes" in meta.columns:
         meta["mtimes"] = objects([_read_times(str(text)) for text in meta["mtimes"].tolist()])
-    if "error" in meta.columns:
-        texts = ["" if text != text else str(text) for text in meta["error"].tolist()]
-        meta["error"] = _series(texts, {str}, complete=True)
+    for name in ("error", "stamp"):
+        if name in meta.columns:
+            texts = ["" if text != text else str(text) for text in meta[name].tolist()]
+            meta[name] = _series(texts, {str}, complete=True)
     return Scooped(frame=frame, meta=meta, parameter_keys=(), path=path)
 
 

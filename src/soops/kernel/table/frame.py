@@ -37,7 +37,7 @@ from soops.kernel.values import Scooped, ScoopedRow
 __all__ = ["META_COLUMNS", "OWN_COLUMNS", "build", "column", "filter_rows", "sort_rows"]
 
 #: The columns of ``Scooped.meta``; ``error`` is empty for an item that was read.
-META_COLUMNS = ("data_row", "data_columns", "filename", "filenames", "mtimes", "error")
+META_COLUMNS = ("data_row", "data_columns", "filename", "filenames", "mtimes", "error", "stamp")
 #: Columns of soops itself; they step aside (``soops_state``) for scooped ones.
 OWN_COLUMNS = ("time", "state", "returncode", "number")
 
@@ -247,6 +247,7 @@ def _meta(rows: Sequence[ScoopedRow]) -> Any:
             data["filenames"].append(list(file.filenames))
             data["mtimes"].append([as_datetime(mtime) for mtime in file.mtimes])
             data["error"].append(row.errors.get(file.item, ""))
+            data["stamp"].append(file.stamp)
     return meta_frame(data)
 
 
@@ -260,6 +261,7 @@ def meta_frame(data: Mapping[str, list[Any]]) -> Any:
             "filenames": _objects(data["filenames"]),
             "mtimes": _objects(data["mtimes"]),
             "error": column(data["error"]),
+            "stamp": column(data["stamp"]),
         },
         len(data["data_row"]),
     )

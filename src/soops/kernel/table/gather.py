@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import StudyError, UsageError
+from soops.kernel.errors import SoopsError, StudyError, UsageError
 from soops.kernel.table.directories import find_roots
 from soops.kernel.table.options import ScoopOptions
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
@@ -171,8 +171,9 @@ def _table(
         else:
             say(f"no stored results in {path}: scooping")
     if stored is not None and options.reuse:
-        _warn_if_stale(stored, directories, info)
+        _warn_if_stale(app, stored, directories, info)
         return stored, False
+    info = _with_digests(app, info)
     found = find_run_directories(directories, info)
     if not found:
         places = ", ".join(str(directory) for directory in directories)
@@ -311,12 +312,23 @@ def _post(
     return result
 
 
-def _warn_if_stale(stored: Scooped, directories: Sequence[str | Path], info: ScoopInfo) -> None:
+def _with_digests(app: App, info: ScoopInfo) -> ScoopInfo:
+    from soops.kernel.table.digests import with_digests
+
+    return with_digests(info, lambda name: app.resolve("scraper", name))
+
+
+def _warn_if_stale(
+    app: App, stored: Scooped, directories: Sequence[str | Path], info: ScoopInfo
+) -> None:
     from soops.kernel.table.update import plan_update
 
+    if "stamp" not in stored.meta.columns:
+        return  # of soops 2026.2: what it was made from is not known
     try:
+        info = _with_digests(app, info)
         found = find_run_directories(directories, info)
-    except StudyError as exc:
+    except SoopsError as exc:
         log.warning("%s; the stored table is used all the same", exc.message)
         return
     plan = plan_update(stored, found, info, find_roots(directories))

@@ -25,7 +25,7 @@ __all__ = [
     "RECORD",
     "find_item",
     "find_run_directories",
-    "mtime_of",
+    "look_at",
     "scoop_directory",
     "scoop_rows",
 ]
@@ -72,8 +72,9 @@ def scoop_directory(
     files: list[FileRead] = []
     errors: dict[str, str] = {}
     for item in info.items:
-        filenames, mtimes, found = find_item(directory, item)
+        filenames, mtimes, stamp = find_item(directory, item)
         given: Mapping[Any, Any] = {}
+        found = mtimes[0] == mtimes[0]
         if found or not item.optional:
             try:
                 if not found and glob.has_magic(item.pattern):
@@ -90,7 +91,13 @@ def scoop_directory(
         if item.is_parameters:
             parameter_keys.update(dict.fromkeys(given))
         files.append(
-            FileRead(item=item.pattern, filenames=filenames, mtimes=mtimes, columns=tuple(given))
+            FileRead(
+                item=item.pattern,
+                filenames=filenames,
+                mtimes=mtimes,
+                columns=tuple(given),
+                stamp=stamp,
+            )
         )
     own: dict[str, Any] = {"time": datetime.datetime.now(datetime.UTC).replace(tzinfo=None)}
     record = _read_record(directory, own, errors)
@@ -145,29 +152,31 @@ def scoop_rows(
         yield row
 
 
-def find_item(directory: str, item: ScoopItem) -> tuple[tuple[str, ...], tuple[float, ...], bool]:
-    """Return the files that an item stands for, their mtimes, and whether there are any.
+def find_item(directory: str, item: ScoopItem) -> tuple[tuple[str, ...], tuple[float, ...], str]:
+    """Return the files that an item stands for, their mtimes, and the stamp of the item.
 
-    A file of just this name comes before the reading of the name as a pattern.
+    A file of just this name comes before the reading of the name as a pattern. When there
+    is none, it is one file without a time.
     """
     path = os.path.join(directory, item.pattern)
-    mtime = mtime_of(path)
-    if mtime == mtime:
-        return (path,), (mtime,), True
-    if glob.has_magic(item.pattern):
-        names = glob.glob(item.pattern, root_dir=directory)
+    mtime, stamp = look_at(path)
+    if mtime != mtime and glob.has_magic(item.pattern):
+        names = sorted(glob.glob(item.pattern, root_dir=directory))
         if names:
-            paths = tuple(os.path.join(directory, name) for name in sorted(names))
-            return paths, tuple(map(mtime_of, paths)), True
-    return (path,), (mtime,), False
+            paths = tuple(os.path.join(directory, name) for name in names)
+            mtimes, stamps = zip(*map(look_at, paths), strict=True)
+            each = "; ".join(map(" ".join, zip(names, stamps, strict=True)))
+            return paths, mtimes, f"{item.digest} {each}"
+    return (path,), (mtime,), f"{item.digest} {stamp}"
 
 
-def mtime_of(path: str) -> float:
-    """Return the modification time of a file in seconds since the epoch; NaN: no file."""
+def look_at(path: str) -> tuple[float, str]:
+    """Return the mtime of a file in seconds, NaN when there is none, and its stamp."""
     try:
-        return os.stat(path).st_mtime
+        status = os.stat(path)
     except (OSError, ValueError):
-        return math.nan
+        return math.nan, "-"
+    return status.st_mtime, f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def _rows(
@@ -221,6 +230,7 @@ def _in_processes(
                 options=i.options,
                 is_parameters=i.is_parameters,
                 optional=i.optional,
+                digest=i.digest,
             ),
             sent,
         )
@@ -288,7 +298,7 @@ def _read(
 def _read_record(directory: str, own: dict[str, Any], errors: dict[str, str]) -> FileRead | None:
     """Add the columns that the record of the run gives; return it as a file read."""
     path = os.path.join(directory, RECORD)
-    mtime = mtime_of(path)
+    mtime, stamp = look_at(path)
     if math.isnan(mtime):
         return None
     from soops.kernel.records.record import load_record
@@ -299,7 +309,7 @@ def _read_record(directory: str, own: dict[str, Any], errors: dict[str, str]) ->
         _note(errors, RECORD, _describe(exc))
         record = {}
     own.update({name: record[name] for name in RECORD_COLUMNS if name in record})
-    return FileRead(item=RECORD, filenames=(path,), mtimes=(mtime,), columns=())
+    return FileRead(item=RECORD, filenames=(path,), mtimes=(mtime,), columns=(), stamp=stamp)
 
 
 def _note(errors: dict[str, str], item: str, text: str) -> None:

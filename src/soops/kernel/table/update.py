@@ -1,7 +1,8 @@
 """What of a stored table is still true, and the table with the rest read again.
 
-A heavy leaf beside ``frame``. Directories are compared by their real paths, files by
-name and time; an item that failed is always read again.
+A heavy leaf beside ``frame``. Directories are compared by their real paths, items by their
+stamps: what reads them, and names, sizes and times of files. An item that failed is always
+read again, and so is everything in a table without stamps.
 """
 
 from __future__ import annotations
@@ -17,21 +18,20 @@ from soops.kernel.table.directories import expand_home, real_path
 from soops.kernel.table.frame import (
     META_COLUMNS,
     OWN_COLUMNS,
-    as_datetime,
     build,
     column,
     make_frame,
     meta_frame,
     own_name,
 )
-from soops.kernel.table.scoop import RECORD, find_item, mtime_of
+from soops.kernel.table.scoop import RECORD, find_item, look_at
 from soops.kernel.values import Scooped, ScoopedRow, ScoopInfo
 from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Plan", "errors_of", "merge", "parameter_keys_of", "plan_update"]
 
-#: The meta columns that every table has; "error" is our own.
-_KEPT = META_COLUMNS[:-1]
+#: The meta columns that every table has; the others are our own.
+_KEPT = META_COLUMNS[:-2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def plan_update(
     parents: dict[str, str] = {}
     shown = [expand_home(str(rdir)) for rdir in _column(stored.frame, "rdir")]
     places = {real_path(path, parents): place for place, path in enumerate(shown)}
-    files = _files(stored.meta)
+    stamps = _stamps(stored.meta)
     keep: dict[str, int] = {}
     todo: list[str] = []
     n_new = 0
@@ -86,7 +86,7 @@ def plan_update(
         if place is None:
             n_new += 1
             todo.append(directory)
-        elif _is_current(directory, shown[place], files.get(place, []), info):
+        elif stamps.get(place) == _stamps_now(directory, info):
             keep[real] = place
         else:
             todo.append(directory)
@@ -161,8 +161,8 @@ def _combined_meta(metas: Sequence[Any], order: Sequence[tuple[int, int]]) -> An
     parts = []
     for meta in metas:
         files: dict[int, list[tuple[Any, ...]]] = {}
-        errors = meta["error"] if "error" in meta.columns else [""] * len(meta)
-        for place, *file in zip(*(meta[n].tolist() for n in _KEPT), errors, strict=True):
+        own = (_texts(meta, name) for name in META_COLUMNS[len(_KEPT) :])
+        for place, *file in zip(*(meta[n].tolist() for n in _KEPT), *own, strict=True):
             files.setdefault(place, []).append(tuple(file))
         parts.append(files)
     rows = [
@@ -176,14 +176,14 @@ def _combined_meta(metas: Sequence[Any], order: Sequence[tuple[int, int]]) -> An
 def errors_of(scooped: Scooped) -> dict[str, dict[str, str]]:
     """Return the errors that a stored table tells of, by run directory and item."""
     errors: dict[str, dict[str, str]] = {}
-    if "error" not in scooped.meta.columns:
+    found = _texts(scooped.meta, "error")
+    if not any(found):
         return errors
-    rdirs = _column(scooped.frame, "rdir")
-    for place, files in _files(scooped.meta).items():
-        directory = expand_home(str(rdirs[place]))
-        for filenames, _, error in files:
-            if error:
-                errors.setdefault(directory, {})[_relative(filenames[0], directory)] = error
+    rdirs, files = _column(scooped.frame, "rdir"), _column(scooped.meta, "filenames")
+    for place, names, error in zip(_column(scooped.meta, "data_row"), files, found, strict=True):
+        if error:
+            directory = expand_home(str(rdirs[place]))
+            errors.setdefault(directory, {})[_relative(names[0], directory)] = error
     return errors
 
 
@@ -200,30 +200,11 @@ def parameter_keys_of(scooped: Scooped, info: ScoopInfo) -> tuple[Any, ...]:
     return tuple(keys)
 
 
-def _is_current(
-    directory: str,
-    stored_as: str,
-    files: Sequence[tuple[list[str], list[Any], str]],
-    info: ScoopInfo,
-) -> bool:
-    """Whether the items of a directory are those that the table was made from."""
-    n_items = len(info.items)
-    if len(files) not in (n_items, n_items + 1):
-        return False
-    for item, (filenames, times, error) in zip(info.items, files, strict=False):
-        now, mtimes, _ = find_item(directory, item)
-        if error or not _same_times(mtimes, times):
-            return False
-        if len(now) != len(filenames) or any(
-            _relative(old, stored_as) != _relative(new, directory)
-            for old, new in zip(filenames, now, strict=True)
-        ):
-            return False
-    mtime = mtime_of(os.path.join(directory, RECORD))
-    if len(files) == n_items:
-        return math.isnan(mtime)
-    _, times, error = files[-1]
-    return not error and _same_times((mtime,), times)
+def _stamps_now(directory: str, info: ScoopInfo) -> list[str]:
+    """Return the stamps of the items of a directory, and of its record, as they are now."""
+    stamps = [find_item(directory, item)[2] for item in info.items]
+    mtime, stamp = look_at(os.path.join(directory, RECORD))
+    return stamps if math.isnan(mtime) else [*stamps, stamp]
 
 
 def _relative(filename: str, directory: str) -> str:
@@ -231,24 +212,21 @@ def _relative(filename: str, directory: str) -> str:
     return filename[len(prefix) :] if filename.startswith(prefix) else filename
 
 
-def _same_times(mtimes: Sequence[float], times: Sequence[Any]) -> bool:
-    return len(mtimes) == len(times) and all(
-        as_datetime(now) == then or (now != now and then != then)
-        for now, then in zip(mtimes, times, strict=True)
-    )
-
-
-def _files(meta: Any) -> dict[int, list[tuple[list[str], list[Any], str]]]:
-    """Return the files of each row of a table, in the order of the items."""
-    rows = _column(meta, "data_row")
-    errors = meta["error"].tolist() if "error" in meta.columns else [""] * len(rows)
-    files: dict[int, list[tuple[list[str], list[Any], str]]] = {}
-    for place, filenames, mtimes, error in zip(
-        rows, _column(meta, "filenames"), _column(meta, "mtimes"), errors, strict=True
+def _stamps(meta: Any) -> dict[int, list[str]]:
+    """Return the stamps of each row of a table, that of an item that failed being empty."""
+    stamps: dict[int, list[str]] = {}
+    for place, error, stamp in zip(
+        _column(meta, "data_row"), _texts(meta, "error"), _texts(meta, "stamp"), strict=True
     ):
-        text = error if isinstance(error, str) else ""
-        files.setdefault(place, []).append((filenames, mtimes, text))
-    return files
+        stamps.setdefault(place, []).append("" if error else stamp)
+    return stamps
+
+
+def _texts(meta: Any, name: str) -> list[str]:
+    """Return a column of our own; empty texts where a table has none."""
+    if name not in meta.columns:
+        return [""] * len(meta)
+    return [text if isinstance(text, str) else "" for text in meta[name].tolist()]
 
 
 def _column(frame: Any, name: str) -> list[Any]:

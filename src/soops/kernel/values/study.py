@@ -97,7 +97,8 @@ class RunInfo:
 class ScoopItem:
     """One file of a run directory and the scraper that reads it.
 
-    ``scraper`` is the name of a registered scraper or a function ``(path, rdata=None)``.
+    ``scraper`` is the name of a registered scraper or a function ``(path, rdata=None)``;
+    ``digest`` is filled in by a scoop: when it differs, what was read is read again.
     """
 
     pattern: str
@@ -105,6 +106,7 @@ class ScoopItem:
     options: Mapping[str, Any] = field(default_factory=dict)
     is_parameters: bool = False
     optional: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

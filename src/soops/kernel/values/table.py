@@ -19,6 +19,8 @@ class FileRead:
     mtimes: tuple[float, ...]
     """Seconds since the epoch, NaN where unknown."""
     columns: tuple[str, ...]
+    stamp: str = ""
+    """Digest of the scraper, then name (of several), size and mtime_ns of each file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
