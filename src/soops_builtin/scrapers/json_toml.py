@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from soops.api import PluginError
@@ -98,7 +97,14 @@ def _yaml_loader() -> Callable[[str], Any]:
     # Both make plain values only. The one in C is ten times as quick, and says at once that a
     # text is nested too deeply.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return partial(yaml.load, Loader=loader)
+
+    def load(text: str) -> Any:
+        try:
+            return yaml.load(text, Loader=loader)
+        except UnicodeEncodeError:  # bytes that are no UTF-8: the other one says where
+            return yaml.safe_load(text)
+
+    return load
 
 
 def _count(value: Any, left: int) -> int:
