@@ -300,6 +300,9 @@ def _distinct(axes: Sequence[Axis], unhashed: Iterable[str]) -> tuple[list[Axis]
     for axis in axes:
         if not axis.rows:
             warnings.append(f"{' + '.join(axis.keys)} has no values: there are no parameter sets")
+        if _has_distinct_column(axis, ignored):
+            out.append(axis)
+            continue
         rows: dict[str, tuple[Any, ...]] = {}
         texts: dict[str, str] = {}
         for row in axis.rows:
@@ -324,6 +327,15 @@ def _distinct(axes: Sequence[Axis], unhashed: Iterable[str]) -> tuple[list[Axis]
             )
         out.append(axis if not dropped else Axis(keys=axis.keys, rows=tuple(rows.values())))
     return out, warnings
+
+
+def _has_distinct_column(axis: Axis, ignored: set[str]) -> bool:
+    """Return whether the values of one key alone show, and cheaply, that no row is repeated."""
+    for place, key in enumerate(axis.keys):
+        values = [row[place] for row in axis.rows]
+        if key not in ignored and set(map(type, values)) in ({int}, {str}):
+            return len(set(values)) == len(values)
+    return False
 
 
 def _where(

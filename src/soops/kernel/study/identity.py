@@ -5,6 +5,7 @@ Anyone may import this module; numpy is never imported, its scalars are recognis
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -63,13 +64,26 @@ def identity(values: Mapping[str, Any]) -> str:
     values : mapping
         Without unhashed keys.
     """
-    kept = {key: value for key, value in values.items() if not _is_undefined(value)}
-    text = json.dumps(
-        [[key, _canonical(kept[key])] for key in sorted(kept, key=str)],
-        ensure_ascii=True,
-        separators=(",", ":"),
-    )
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+    pieces = []
+    for key in sorted(values, key=str):
+        value = values[key]
+        if type(value) in _REMEMBERED and (type(value) is not str or len(value) < _SHORT):
+            if value != UNDEFINED:
+                pieces.append(_piece(key, value))
+        elif not _is_undefined(value):
+            pieces.append(_encode([key, _canonical(value)]))
+    return hashlib.sha256(f"[{','.join(pieces)}]".encode("ascii")).hexdigest()[:32]
+
+
+#: The sets of a study have most of their values in common. Not floats: 0.0 equals -0.0.
+_REMEMBERED = {str, int, bool, type(None)}
+_SHORT = 200
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+@functools.lru_cache(maxsize=2048, typed=True)
+def _piece(key: Any, value: Any) -> str:
+    return _encode([key, _canonical(value)])
 
 
 def _is_undefined(value: Any) -> bool:
