@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soops.kernel.errors import LockedError
+from soops.kernel.records import index_file
 from soops.kernel.records.disk import DiskError
 from soops.kernel.records.index import Index, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
@@ -255,3 +256,26 @@ def test_an_index_that_was_not_kept_is_never_believed(root, monkeypatch, calls):
 
     with Index(root, write=False) as index:
         assert index.sync(template).read == 5, "the directories are read"
+
+
+def test_of_a_large_index_readers_take_a_copy_that_is_not_in_memory(root, monkeypatch):
+    template = RunTemplate(str(root / "%s"))
+    with Lock(root), Index(root, write=True) as index:
+        index.sync(template)
+    monkeypatch.setattr(index_file, "LARGE", 100)
+    path = root / ".soops" / "index.sqlite3"
+
+    with Index(root, write=False) as copy:
+        (_, _, file), *_ = copy._open.execute("PRAGMA database_list").fetchall()
+        assert file == ""
+        assert copy.sync(template).read == 0
+        copy.upsert([record_row(record(9, {"--a": 9, "--b": "x"}), output_dir="o")])
+        assert len(list(copy.rows())) == 6
+    with Index(root, write=False) as again:
+        assert again.sync(template).read == 0
+        assert len(list(again.rows())) == 5, "the file is as it was"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    with Index(root, write=False) as anew:
+        assert anew.sync(template).read == 5, "a damaged one is not believed"

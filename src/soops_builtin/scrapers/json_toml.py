@@ -96,13 +96,17 @@ def _yaml_loader() -> Callable[[str], Any]:
         ) from exc
     # Both make plain values only. The one in C is ten times as quick, and says at once that a
     # text is nested too deeply.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    make = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     def load(text: str) -> Any:
         try:
-            return yaml.load(text, Loader=loader)
+            loader = make(text)
         except UnicodeEncodeError:  # bytes that are no UTF-8: the other one says where
             return yaml.safe_load(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
 
     return load
 

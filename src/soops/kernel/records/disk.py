@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from soops.kernel.errors import StudyError
 
@@ -24,6 +24,7 @@ __all__ = [
     "free_name",
     "put_file",
     "read_file",
+    "read_pieces",
     "replace_file",
     "write_all",
 ]
@@ -169,6 +170,26 @@ def put_file(path: str, data: bytes, mode: int = 0o666) -> None:
             replace_file(path, data, mode)
 
 
+def _open_plain(path: str) -> tuple[int, os.stat_result]:
+    """Open a plain file for reading, and nothing else."""
+    fd = os.open(path, os.O_RDONLY | CLOEXEC | NONBLOCK)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise DamagedFileError(path, "it is not a plain file")
+    return fd, status
+
+
+def read_pieces(path: str, size: int) -> Iterator[bytes]:
+    """Yield the content of a plain file in pieces, whatever its size; see :func:`read_file`."""
+    fd, _ = _open_plain(path)
+    try:
+        while data := os.read(fd, size):
+            yield data
+    finally:
+        os.close(fd)
+
+
 def read_file(path: str, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a plain file, at most ``limit`` bytes of it.
 
@@ -181,11 +202,8 @@ def read_file(path: str, limit: int = MAX_BYTES) -> bytes:
     DamagedFileError
         When it is no plain file, or larger than any file of ours.
     """
-    fd = os.open(path, os.O_RDONLY | CLOEXEC | NONBLOCK)
+    fd, status = _open_plain(path)
     try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise DamagedFileError(path, "it is not a plain file")
         if status.st_size > MAX_BYTES:
             raise DamagedFileError(path, f"it has {status.st_size} bytes")
         wanted = min(limit, status.st_size + 1)

@@ -9,6 +9,7 @@ index that is made anew, never to one that is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -16,7 +17,13 @@ import zlib
 from typing import Any, cast, get_type_hints
 
 from soops.kernel.records.directories import IndexRow
-from soops.kernel.records.disk import DamagedFileError, DiskError, create_file, read_file
+from soops.kernel.records.disk import (
+    DamagedFileError,
+    DiskError,
+    create_file,
+    read_file,
+    read_pieces,
+)
 from soops.kernel.records.lock import STATE_DIR, read_holder
 
 __all__ = [
@@ -41,6 +48,10 @@ COLUMNS = tuple(get_type_hints(IndexRow))
 VERSION = 1
 #: Seconds that a driver and a reader wait for each other.
 DRIVER_PATIENCE, READER_PATIENCE = 0.2, 2.0
+#: Bytes of the file that are read at a time.
+_PIECE = 1 << 20
+#: Bytes above which a reader's copy is not in memory: some 300000 runs.
+LARGE = 128 << 20
 
 _SCHEMA = f"""
 CREATE TABLE runs ({", ".join(COLUMNS)}, PRIMARY KEY (directory));
@@ -113,11 +124,13 @@ def snapshot(root: str) -> sqlite3.Connection | None:
     """
     path = _path(root)
     try:
+        if os.path.exists(path) and os.path.getsize(path) > LARGE:
+            return _copy_on_disk(path) if _is_clean(root) or _is_in_use(root) else None
         content = _clean_content(root)
         if content is not None:
             return in_memory(content, checked=True)
         return in_memory(_copy(path)) if _is_in_use(root) else None
-    except (sqlite3.Error, AttributeError, ValueError) as exc:
+    except (sqlite3.Error, OSError, AttributeError, ValueError) as exc:
         log.debug("the index %r is not used: %s", path, exc)
         return None
 
@@ -145,8 +158,7 @@ def mark_used(root: str) -> None:
 def mark_clean(root: str) -> None:
     """Say, after the file was closed, that it is whole. Failing to is no error."""
     try:
-        data = read_file(_path(root))
-        create_file(_path(root, "state"), _state_of(data))
+        create_file(_path(root, "state"), _state_of_file(_path(root)))
     except (OSError, DamagedFileError) as exc:
         log.debug("the index of %r will be made anew: %s", root, exc)
 
@@ -156,7 +168,20 @@ def _path(root: str, suffix: str = "sqlite3") -> str:
 
 
 def _state_of(data: bytes) -> bytes:
-    return b"clean %d %d %08x\n" % (VERSION, len(data), zlib.crc32(data))
+    return _state(len(data), zlib.crc32(data))
+
+
+def _state_of_file(path: str) -> bytes:
+    """Return the same of a file, without holding it as a whole."""
+    size = checksum = 0
+    for data in read_pieces(path, _PIECE):
+        size += len(data)
+        checksum = zlib.crc32(data, checksum)
+    return _state(size, checksum)
+
+
+def _state(size: int, checksum: int) -> bytes:
+    return b"clean %d %d %08x\n" % (VERSION, size, checksum)
 
 
 def _clean_content(root: str) -> bytes | None:
@@ -173,7 +198,12 @@ def _clean_content(root: str) -> bytes | None:
 
 
 def _is_clean(root: str) -> bool:
-    return _clean_content(root) is not None
+    path = _path(root)
+    try:
+        state = read_file(_path(root, "state"))
+        return not os.path.exists(f"{path}-journal") and state == _state_of_file(path)
+    except (OSError, DamagedFileError):
+        return False
 
 
 def _remove(root: str) -> None:
@@ -198,21 +228,33 @@ def _is_in_use(root: str) -> bool:
 
 def _copy(path: str) -> bytes:
     """Return the content of an index that a driver uses; its writes wait meanwhile."""
+    # Reading takes the lock that serialize() needs, and waits for it.
+    with contextlib.closing(_open_to_read(path)) as connection, connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return connection.serialize()
+
+
+def _copy_on_disk(path: str) -> sqlite3.Connection:
+    """Return a copy of an index that is a temporary file of SQLite."""
+    copy = sqlite3.connect("", isolation_level=None)
+    try:
+        with contextlib.closing(_open_to_read(path)) as connection:
+            connection.backup(copy)
+        _check(copy)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _open_to_read(path: str) -> sqlite3.Connection:
     # Not by URI parameters in a text: a path may hold any character.
     address = "file:" + "".join(
         chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02x}"
         for byte in os.fsencode(os.path.abspath(path))
     )
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=READER_PATIENCE)
-    try:
-        # Reading takes the lock that serialize() needs, and waits for it.
-        with connection:
-            connection.execute("BEGIN")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            content = connection.serialize()
-        return content
-    finally:
-        connection.close()
+    return sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=READER_PATIENCE)
 
 
 def _check(connection: sqlite3.Connection) -> None:
