@@ -287,3 +287,22 @@ def test_a_directory_that_cannot_be_made_ends_the_pass_with_its_error(make):
     with pytest.raises(StudyError, match="the disk is full"):
         drive.run(iter([planned(0), planned(1), planned(2)]))
     assert ("done", "r0#1") in drive.ledger.events
+
+
+def test_what_is_done_is_passed_over_without_waiting_for_anything(make, monkeypatch):
+    monkeypatch.setattr("soops.kernel.runs.drive.GLANCE", 10)
+    runner = Runner({})
+    waits = []
+    poll = runner.poll
+
+    def noting(timeout):
+        waits.append(timeout)
+        return poll(timeout)
+
+    runner.poll = noting
+    drive = make(runner)
+
+    summary = drive.run(iter([*(planned(n, Decision.SKIP) for n in range(95)), planned(95)]))
+
+    assert (summary.skipped, summary.counts) == (95, {State.DONE: 1})
+    assert waits[:9] == [0.0] * 9

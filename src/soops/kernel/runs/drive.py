@@ -168,12 +168,13 @@ class Drive:
     def _loop(self, plan: Iterator[PlannedRun]) -> None:
         while True:
             try:
+                wait = TICK
                 if not self._closing and (self.again or not self.exhausted):
-                    self._fill(plan)
+                    wait = 0.0 if self._fill(plan) else TICK
                 self._obey()
                 if not self.under_way and (self._closing or self._is_over):
                     break
-                for update in (*self._call(self.runner.poll, TICK), *self.survivors.poll()):
+                for update in (*self._call(self.runner.poll, wait), *self.survivors.poll()):
                     self._apply(update)
                 self.ledger.tick()
             except KeyboardInterrupt:  # no handlers of ours: a notebook
@@ -190,8 +191,9 @@ class Drive:
     def _closing(self) -> bool:
         return bool(self.interrupts or self.stopped or self.error)
 
-    def _fill(self, plan: Iterator[PlannedRun]) -> None:
-        """Hand over as many runs as the runner takes."""
+    def _fill(self, plan: Iterator[PlannedRun]) -> bool:
+        """Hand over as many runs as the runner takes; return whether there is more to plan now."""
+        more = False
         room = self._room()
         batch: list[tuple[PlannedRun, int]] = []
         while len(batch) < room and self.again and self.again[0][0] <= time.monotonic():
@@ -216,10 +218,13 @@ class Drive:
                         tell(self.sets, planned.parameters.values, self.ledger.record_of(planned))
                 elif not self._take_on(planned):
                     batch.append((planned, 1))
+            else:
+                more = True
         except SoopsError as exc:
             self._fail(exc)
         self.again.extendleft((0.0, *item) for item in reversed(batch[room:]))
         self._submit(batch[:room])
+        return more
 
     def _room(self) -> int:
         """Return how many runs may be handed over; those that survived need workers, too."""
