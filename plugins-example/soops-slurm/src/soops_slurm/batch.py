@@ -12,8 +12,10 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ __all__ = ["main", "outcome_from", "outcome_to"]
 
 #: Seconds between two looks for what the driver asks.
 LOOK = 1.0
+#: Signals by which Slurm ends the processes of a task.
+ENDING = ("SIGTERM", "SIGKILL")
+#: Seconds between the end of a run by one of them and the same signal here, at most.
+NOTICE = 0.1
 
 
 class Task:
@@ -101,13 +107,18 @@ class Task:
 
     def _understand(self, update: Update, slot: Slot) -> None:
         number = self._running[update.token][0]
-        if update.outcome is None:
+        outcome = update.outcome
+        if outcome is None:
             self._tell(run=number, pid=update.pid)
             return
         del self._running[update.token]
         self._idle.append(slot)
-        if update.outcome.cause != "copy":  # the one that was first will answer
-            self._tell(run=number, outcome=outcome_to(update.outcome))
+        if outcome.signal in ENDING and not self._ending:
+            time.sleep(NOTICE)  # Slurm signals all processes of a task, the run perhaps first
+        if self._ending and outcome.state is State.FAILED:
+            outcome = replace(outcome, state=State.LOST, cause="lost")
+        if outcome.cause != "copy":  # the one that was first will answer
+            self._tell(run=number, outcome=outcome_to(outcome))
 
     def _obey(self) -> None:
         """End what the driver, or Slurm, does not want any more."""

@@ -59,7 +59,12 @@ class TaskState:
     @property
     def ended(self) -> bool:
         """Whether nothing of it will happen any more."""
-        return self.name in _ENDS or self.name in ("COMPLETED", "FAILED")
+        return self.was_ended or self.name in ("COMPLETED", "FAILED")
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether Slurm, or somebody by it, made an end of it."""
+        return self.name in _ENDS
 
 
 #: State of Slurm -> state and cause of a run that it ended.

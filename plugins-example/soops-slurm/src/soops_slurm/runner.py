@@ -126,10 +126,18 @@ class SlurmRunner:
         return 2 * self._n_tasks * self._options.bundle - len(self._runs)
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
-        """Take jobs; ``poll`` submits them."""
+        """Take jobs, and submit them soon: those that come one by one make no array each.
+
+        Raises
+        ------
+        RunnerError
+            When Slurm refuses them.
+        """
         runs = [_Run(f"slurm-{os.getpid()}-{next(_serial)}", job) for job in jobs]
         self._runs.update((run.token, run) for run in runs)
         self._backlog.extend(runs)
+        if self._send_at <= time.monotonic():
+            self._send()
         return [run.token for run in runs]
 
     def poll(self, timeout: float) -> Sequence[Update]:
@@ -283,6 +291,9 @@ class SlurmRunner:
             return
         except RunnerError:
             self._unsent.remove(array)
+            for key in [key for key, task in self._tasks.items() if task.array is array]:
+                for run in self._tasks.pop(key).runs.values():
+                    del self._runs[run.token], self._where[run.token]
             array.remove()
             raise
         self._unsent.remove(array)
@@ -367,9 +378,7 @@ class SlurmRunner:
         except Busy as exc:
             self._hush(f"Slurm does not answer ({exc}); soops tries again")
             return
-        self._to_cancel = {
-            key: self._to_cancel[key] for key in known.keys() - ready.keys()
-        }
+        self._to_cancel = {key: self._to_cancel[key] for key in known.keys() - ready.keys()}
         self._ask_at = 0.0
 
     # --- from the files
@@ -384,9 +393,7 @@ class SlurmRunner:
                 continue
             if "pid" in message:
                 self._updates.append(
-                    Update(
-                        token=run.token, state=State.RUNNING, pid=message["pid"], host=task.host
-                    )
+                    Update(token=run.token, state=State.RUNNING, pid=message["pid"], host=task.host)
                 )
             elif "outcome" in message:
                 outcome = outcome_from(message["outcome"])
@@ -404,7 +411,7 @@ class SlurmRunner:
         waited = time.monotonic() - task.over >= self._options.patience
         state = task.state
         for run in list(task.runs.values()):
-            outcome = run.lost or verdict.left_outcome(run.job)
+            outcome = run.lost or verdict.left_outcome(run.job, state)
             if outcome is not None and outcome.state is State.LOST:
                 outcome = verdict.explained(outcome, state, run.cancelled)
             if outcome is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from soops.api import Job, Outcome, State, attempt_path, read_attempt
+from soops_slurm.batch import ENDING
 from soops_slurm.commands import TaskState, meaning
 
 __all__ = ["NOT_STARTED", "explained", "has_begun", "left_outcome", "vanished"]
@@ -20,14 +21,20 @@ def has_begun(job: Job) -> bool:
     return read_attempt(job.directory, job.attempt) is not None
 
 
-def left_outcome(job: Job) -> Outcome | None:
-    """Return the outcome that a slot left in the token of an attempt."""
+def left_outcome(job: Job, state: TaskState | None) -> Outcome | None:
+    """Return the outcome that a slot left in the token of an attempt.
+
+    A run that Slurm signalled itself is LOST, as one that the slot ended would be.
+    """
     token = read_attempt(job.directory, job.attempt)
     if token is None or token.outcome is None:
         return None
     fields = {name: value for name, value in token.outcome.items() if name in _PLAIN}
     with suppress(TypeError, ValueError):
-        return Outcome(**{**fields, "state": State(fields["state"]), "host": token.host})
+        outcome = Outcome(**{**fields, "state": State(fields["state"]), "host": token.host})
+        if outcome.signal in ENDING and state is not None and state.was_ended:
+            outcome = replace(outcome, state=State.LOST, cause="lost")
+        return outcome
     return None
 
 
