@@ -11,8 +11,8 @@ import pytest
 from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, StudyError
 from soops.kernel.plugging import discovery
-from soops.kernel.runs.drive import Drive
 from soops.kernel.records.journal import Entry
+from soops.kernel.runs.drive import Drive
 from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.retry import LOST_TRIES

@@ -12,6 +12,18 @@ pytest_plugins = ["soops.testing"]
 HERE = Path(__file__).parent / "slurm"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="the long mode of some tests")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        skip = pytest.mark.skip(reason="takes minutes: --long")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory):
     """A running Slurm of two nodes with two CPUs each; the environment says which."""

@@ -101,7 +101,7 @@ def test_the_end_of_a_task_is_the_reason_for_that_of_its_runs(name, state, cause
 
 def test_no_answer_at_the_start_is_an_error(fake):
     text = "slurm_load_ctl_conf error: Unable to contact slurm controller (connect failure)"
-    with pytest.raises(RunnerError, match="Slurm does not answer: .*Unable to contact"):
+    with pytest.raises(RunnerError, match=r"Slurm does not answer: .*Unable to contact"):
         fake(scontrol=f"echo '{text}' >&2; exit 1")
 
 

@@ -215,20 +215,54 @@ def test_ctrl_c_twice_cancels_what_is_in_the_queue(study):
     assert left.stdout == ""
 
 
-def test_a_run_over_the_limit_of_its_task_is_a_timeout(study):
-    """Slurm acts on whole minutes, and late; so its words are put into the fake of another test."""
+def test_options_reach_slurm(study):
     gate = study.path / "gate"
     study.write(1, str(gate))
-    driver = study.start("--runner-opt", "time=00:10:00")
+    driver = study.start("--runner-opt", "time=00:10:00", "--runner-opt", "cpus=2")
     wait_until(lambda: study.begun() == 1)
     (job,) = jobs_of(study)
     shown = subprocess.run(
-        ["squeue", "-h", "-o", "%l", "-j", job], capture_output=True, text=True, check=True
+        ["squeue", "-h", "-o", "%l %C", "-j", job], capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == "10:00"
+    assert shown.stdout.split() == ["10:00", "2"]
     gate.touch()
     driver.communicate(timeout=100)
     assert driver.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_over_the_limit_of_its_task_is_a_timeout(study):
+    study.write(1, str(study.path / "never"))
+    driver = study.start("--runner-opt", "time=1", "--grace", "1")
+    driver.communicate(timeout=250)
+    assert driver.returncode == 1
+    (record,) = study.records()
+    assert (record["state"], record["cause"]) == ("timeout", "timeout")
+    assert "TIMEOUT" in record["message"]
+
+
+@pytest.mark.timeout(1200)
+def test_many_runs_in_arrays_and_a_driver_that_is_killed_again_and_again(study, request):
+    long = request.config.getoption("--long")
+    sets, kills = (2000, 8) if long else (200, 3)
+    study.write(sets)
+    options = ("--runner-opt", f"bundle={20 if long else 10}", "--runner-opt", "parallel=2")
+    for number in range(1, kills + 1):
+        driver = study.start(*options)
+        aim = number * sets // (kills + 1)
+        wait_until(lambda aim=aim: study.begun() >= aim, 300)
+        driver.kill()
+        driver.communicate()
+    final = study.start(*options)
+    _, err = final.communicate(timeout=600)
+
+    assert final.returncode == 0, err
+    assert len(study.records()) == sets
+    for notes, record in zip(study.notes().values(), study.records(), strict=True):
+        assert record["state"] == "done"
+        # An attempt that the killed driver had not submitted counts, but never began.
+        assert notes == ["start", "end"], "no run was begun twice"
 
 
 def test_a_killed_controller_makes_no_run_happen_twice_at_once(study, slurm):

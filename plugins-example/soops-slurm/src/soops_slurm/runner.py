@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import shlex
-import sys
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from soops.api import (
     Job,
@@ -19,61 +15,26 @@ from soops.api import (
     RunnerError,
     RunnerSetup,
     State,
-    StudyError,
     Update,
     UsageError,
     Watch,
-    attempt_path,
-    read_record,
 )
 from soops_slurm import verdict
+from soops_slurm.adoption import find_held
 from soops_slurm.batch import outcome_from
-from soops_slurm.commands import Busy, Slurm, TaskState, last_words
+from soops_slurm.commands import Busy, Slurm, last_words
 from soops_slurm.options import SlurmOptions
-from soops_slurm.spool import Array, new_array, open_arrays
+from soops_slurm.script import submission
+from soops_slurm.spool import Array, new_array
+from soops_slurm.tasks import Run, Task
 
 __all__ = ["SlurmOptions", "SlurmRunner"]
 
-#: How often a job may wait in tasks that all end before it has begun.
-CHANCES = 3
 #: Seconds, besides the grace of the jobs under way, that closing may take.
 PATIENCE = 15.0
 #: Seconds between two looks at what tasks have told, at most.
 LOOK = 0.5
-#: What the batch script does when it does not see its own directory.
-BLIND = 66
-
 _serial = itertools.count(1)
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    token: str
-    job: Job
-    number: int = 0
-    """Its place in its task."""
-    cancelled: bool = False
-    unwanted: bool = False
-    lost: Outcome | None = None
-    """What the slot says of a run that was made to end."""
-    chances: int = CHANCES
-
-
-@dataclass(slots=True, eq=False)
-class _Task:
-    array: Array
-    index: int
-    runs: dict[int, _Run] = field(default_factory=dict)
-    """Those that have not ended."""
-    offset: int = 0
-    state: TaskState | None = None
-    over: float | None = None
-    """Since when nothing of it happens in Slurm, by the monotonic clock."""
-    host: str = ""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.array.name, self.index
 
 
 class SlurmRunner:
@@ -105,10 +66,10 @@ class SlurmRunner:
         self._n_tasks = max(1, setup.n_workers)
         self._slurm = Slurm()
         self._watch: Watch[None] = Watch()
-        self._runs: dict[str, _Run] = {}
-        self._where: dict[str, _Task] = {}
-        self._backlog: deque[_Run] = deque()
-        self._tasks: dict[tuple[str, int], _Task] = {}
+        self._runs: dict[str, Run] = {}
+        self._where: dict[str, Task] = {}
+        self._backlog: deque[Run] = deque()
+        self._tasks: dict[tuple[str, int], Task] = {}
         self._unsent: list[Array] = []
         self._open: dict[str, int] = {}
         """Runs of each array that are not recorded."""
@@ -133,7 +94,7 @@ class SlurmRunner:
         RunnerError
             When Slurm refuses them.
         """
-        runs = [_Run(f"slurm-{os.getpid()}-{next(_serial)}", job) for job in jobs]
+        runs = [Run(f"slurm-{os.getpid()}-{next(_serial)}", job) for job in jobs]
         self._runs.update((run.token, run) for run in runs)
         self._backlog.extend(runs)
         if self._send_at <= time.monotonic():
@@ -202,38 +163,19 @@ class SlurmRunner:
         RunnerError
             When Slurm does not answer.
         """
-        wanted = set(attempts)
-        for array in open_arrays(self._root):
-            places = {
-                (job.directory, job.attempt): (array, index, number)
-                for index, jobs in enumerate(array.tasks)
-                for number, job in enumerate(jobs)
-                if (job.directory, job.attempt) in wanted
-            }
-            try:
-                if not array.job and (found := self._slurm.find(array.name)):
-                    array.set_job(found)
-                if places and array.job:
-                    self._held.update(places)
-                    self._open[array.name] = len(places)
-                    continue
-                if array.job:
-                    self._slurm.cancel((array.job, index) for index in range(len(array.tasks)))
-            except Busy as exc:
-                raise RunnerError(
-                    f"Slurm does not answer: {exc}",
-                    hint="what was submitted before is not lost; start the same command later",
-                ) from None
-            array.remove()  # it never came to Slurm, or nobody waits for it
-        return self._held.keys() & wanted
+        for pair, place in find_held(self._root, self._slurm, set(attempts)).items():
+            self._held[pair] = place
+            name = place[0].name
+            self._open[name] = self._open.get(name, 0) + 1
+        return self._held.keys()
 
     def adopt(self, jobs: Sequence[Job]) -> Sequence[str]:
         """Answer for jobs that :meth:`held` has named, as if they had been submitted here."""
         tokens = []
         for job in jobs:
             array, index, number = self._held.pop((job.directory, job.attempt))
-            run = _Run(f"slurm-{os.getpid()}-{next(_serial)}", job, number)
-            task = self._tasks.setdefault((array.name, index), _Task(array, index))
+            run = Run(f"slurm-{os.getpid()}-{next(_serial)}", job, number)
+            task = self._tasks.setdefault((array.name, index), Task(array, index))
             task.offset = 0  # what it told before was of nobody here
             self._place(run, task)
             self._runs[run.token] = run
@@ -251,7 +193,7 @@ class SlurmRunner:
         room = self._n_tasks - len(self._tasks)
         if self._unsent or self._closing:
             return
-        tasks: list[list[_Run]] = []
+        tasks: list[list[Run]] = []
         while self._backlog and len(tasks) < room:
             size = min(self._options.bundle, -(-len(self._backlog) // (room - len(tasks))))
             tasks.append([self._backlog.popleft() for _ in range(size)])
@@ -262,29 +204,22 @@ class SlurmRunner:
             array = new_array(self._root, jobs, self._options.parallel)
             self._open[array.name] = sum(map(len, jobs))
             for index, runs in enumerate(part):
-                task = self._tasks[array.name, index] = _Task(array, index)
+                task = self._tasks[array.name, index] = Task(array, index)
                 for number, run in enumerate(runs):
                     run.number = number
                     self._place(run, task)
             self._unsent.append(array)
             self._try(array)
 
-    def _place(self, run: _Run, task: _Task) -> None:
+    def _place(self, run: Run, task: Task) -> None:
         task.runs[run.number] = run
         self._where[run.token] = task
 
     def _try(self, array: Array, again: bool = False) -> None:
         """Submit an array; one that may have arrived before is looked for first."""
-        words = [
-            *self._options.words(),
-            f"--array=0-{len(array.tasks) - 1}",
-            f"--job-name={array.name}",
-            f"--chdir={array.directory}",
-            "--output=log-%a.txt",
-        ]
         try:
             job = self._slurm.find(array.name) if again else None
-            array.set_job(job or self._slurm.submit(self._script(array), words))
+            array.set_job(job or self._slurm.submit(*submission(array, self._options)))
         except Busy as exc:
             self._hush(f"Slurm takes no jobs now ({exc}); soops tries again")
             self._send_at = time.monotonic() + self._back_off()
@@ -300,17 +235,6 @@ class SlurmRunner:
         self._ask_at = min(self._ask_at, time.monotonic() + self._options.poll)
         self._every, self._quiet = self._options.poll, True
 
-    def _script(self, array: Array) -> str:
-        where = str(array.directory)
-        python = self._options.python or sys.executable
-        return (
-            "#!/bin/bash\n"
-            f"cd -- {shlex.quote(where)} && [ -f jobs.json ] || "
-            f'{{ echo "$(hostname) does not see the files of this study"; exit {BLIND}; }}\n'
-            f"{self._options.setup}\n"
-            f'exec {shlex.quote(python)} -P -m soops_slurm.batch . "$SLURM_ARRAY_TASK_ID"\n'
-        )
-
     def _ask(self) -> None:
         """Ask Slurm once for all tasks."""
         try:
@@ -323,7 +247,7 @@ class SlurmRunner:
         changed = False
         now = time.monotonic()
         for task in self._tasks.values():
-            if not task.array.job:
+            if task.array in self._unsent:
                 continue
             state = states.get((task.array.job, task.index))
             changed |= state != task.state
@@ -348,7 +272,7 @@ class SlurmRunner:
         runs = [self._runs[token] for token in tokens if token in self._runs]
         waiting = {run.token for run in runs} - self._where.keys()
         self._backlog = deque(run for run in self._backlog if run.token not in waiting)
-        touched: dict[tuple[str, int], _Task] = {}
+        touched: dict[tuple[str, int], Task] = {}
         for run in runs:
             if run.token in waiting:
                 self._end(run, verdict.NOT_STARTED)
@@ -383,7 +307,7 @@ class SlurmRunner:
 
     # --- from the files
 
-    def _listen(self, task: _Task) -> None:
+    def _listen(self, task: Task) -> None:
         """Hear what a task has told of its runs."""
         messages, task.offset = task.array.told(task.index, task.offset)
         for message in messages:
@@ -404,7 +328,7 @@ class SlurmRunner:
                 else:
                     run.lost = outcome
 
-    def _settle(self, task: _Task) -> None:
+    def _settle(self, task: Task) -> None:
         """Answer for the runs of a task that is over."""
         if task.over is None:
             return
@@ -425,7 +349,7 @@ class SlurmRunner:
             elif waited or (state is not None and state.name == "FAILED" and not task.offset):
                 self._never_began(run, task)
 
-    def _never_began(self, run: _Run, task: _Task) -> None:
+    def _never_began(self, run: Run, task: Task) -> None:
         """Give a run another task, whose own is over; or see that no task can run it."""
         state = task.state
         if run.unwanted:
@@ -451,14 +375,14 @@ class SlurmRunner:
         self._backlog.appendleft(run)
         self._recorded(task.array)
 
-    def _end(self, run: _Run, outcome: Outcome) -> None:
+    def _end(self, run: Run, outcome: Outcome) -> None:
         task = self._leave(run)
         del self._runs[run.token]
         if task is not None:
             self._told.append((run.job, task.array))
         self._updates.append(Update(token=run.token, state=outcome.state, outcome=outcome))
 
-    def _leave(self, run: _Run) -> _Task | None:
+    def _leave(self, run: Run) -> Task | None:
         task = self._where.pop(run.token, None)
         if task is not None:
             task.runs.pop(run.number, None)
@@ -470,7 +394,7 @@ class SlurmRunner:
         """Remove the files of what was told: whoever calls again has recorded it."""
         while self._told:
             job, array = self._told.pop()
-            _remove_tokens(job)
+            verdict.remove_tokens(job)
             self._recorded(array)
 
     def _recorded(self, array: Array) -> None:
@@ -478,16 +402,3 @@ class SlurmRunner:
         if not self._open[array.name]:
             del self._open[array.name]
             array.remove()
-
-
-def _remove_tokens(job: Job) -> None:
-    """Remove what keeps copies of a run apart, if its outcome is recorded: then that does."""
-    try:
-        record = read_record(job.directory)
-    except StudyError:
-        return
-    if record is None or record.state is State.LOST:
-        return
-    for attempt in range(1, job.attempt + 1):
-        with suppress(OSError):
-            Path(attempt_path(job.directory, attempt)).unlink()

@@ -14,7 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ __all__ = ["Array", "new_array", "open_arrays"]
 _FIELDS = tuple(Job.__slots__)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Array:
     """What is submitted at once.
 
@@ -45,7 +45,6 @@ class Array:
     tasks: Sequence[Sequence[Job]]
     parallel: int = 1
     job: str = ""
-    numbers: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -73,6 +72,10 @@ class Array:
             with suppress(ValueError):
                 messages.append(json.loads(line))
         return messages, offset + len(whole)
+
+    def has_told(self) -> bool:
+        """Whether any of its tasks has begun, whatever Slurm remembers of it."""
+        return any(self.directory.glob("told-*"))
 
     def ask(self, what: str, task: int, number: int) -> None:
         """Say ``stop`` or ``drop`` to the task of a run."""

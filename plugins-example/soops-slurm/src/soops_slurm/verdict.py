@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from soops.api import Job, Outcome, State, attempt_path, read_attempt
+from soops.api import Job, Outcome, State, StudyError, attempt_path, read_attempt, read_record
 from soops_slurm.batch import ENDING
 from soops_slurm.commands import TaskState, meaning
 
-__all__ = ["NOT_STARTED", "explained", "has_begun", "left_outcome", "vanished"]
+__all__ = ["NOT_STARTED", "explained", "has_begun", "left_outcome", "remove_tokens", "vanished"]
 
 NOT_STARTED = Outcome(state=State.CANCELLED, cause="cancelled", message="it was not started")
 
@@ -76,3 +76,16 @@ def vanished(job: Job, state: TaskState | None) -> Outcome:
     )
     known = state is not None and state.name not in ("COMPLETED", "FAILED")
     return explained(outcome, state if known else None, False)
+
+
+def remove_tokens(job: Job) -> None:
+    """Remove what keeps copies of a run apart, if its outcome is recorded: then that does."""
+    try:
+        record = read_record(job.directory)
+    except StudyError:
+        return
+    if record is None or record.state is State.LOST:
+        return
+    for attempt in range(1, job.attempt + 1):
+        with suppress(OSError):
+            Path(attempt_path(job.directory, attempt)).unlink()

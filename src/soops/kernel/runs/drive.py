@@ -244,7 +244,8 @@ class Drive:
         job = self.jobs.make(planned, number)
         attempt = _Attempt(planned, job, 1, running=bool(token), survived=bool(token))
         if not token:
-            (token,) = self._call(self.runner.adopt, [job])
+            adopt: Any = getattr(self.runner, "adopt", None)  # it says that it holds the run
+            (token,) = self._call(adopt, [job])
         self.under_way[token] = attempt
         self.app.emit("soops_run_started", study=self.study, run=planned, attempt=number)
         return True
