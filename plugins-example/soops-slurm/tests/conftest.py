@@ -14,6 +14,9 @@ HERE = Path(__file__).parent / "slurm"
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the long mode of some tests")
+    parser.addoption(
+        "--slurm", action="store_true", help="install and start a Slurm for the tests (as root)"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -25,11 +28,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory):
+def slurm(request, tmp_path_factory):
     """A running Slurm of two nodes with two CPUs each; the environment says which."""
     if os.environ.get("SLURM_CONF"):
         yield Path(os.environ["SLURM_CONF"]).parent
         return
+    if not request.config.getoption("--slurm"):
+        pytest.skip("needs a Slurm: that of SLURM_CONF, or one of its own with --slurm, as root")
     if os.geteuid() != 0:
         pytest.skip("only root can start a Slurm of its own")
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):

@@ -269,6 +269,8 @@ def test_many_runs_in_arrays_and_a_driver_that_is_killed_again_and_again(study, 
 
 
 def test_a_killed_controller_makes_no_run_happen_twice_at_once(study, slurm):
+    if not (slurm / "pids").exists():
+        pytest.skip("this Slurm is not ours to kill")
     gate = study.path / "gate"
     study.write(2, str(gate))
     driver = study.start()

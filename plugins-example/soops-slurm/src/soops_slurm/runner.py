@@ -9,16 +9,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from soops.api import (
-    Job,
-    Outcome,
-    RunnerError,
-    RunnerSetup,
-    State,
-    Update,
-    UsageError,
-    Watch,
-)
+from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, UsageError, Watch
 from soops_slurm import verdict
 from soops_slurm.adoption import find_held
 from soops_slurm.batch import outcome_from
