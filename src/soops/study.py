@@ -192,7 +192,7 @@ def _drive(
     # A runner that refuses its options does so before the ledger writes anything.
     with (
         closing(make_runner(app, options, study.root, say)) as runner,
-        Ledger(prepared, options, total) as ledger,
+        Ledger(prepared, options, total, getattr(runner, "held", None)) as ledger,
     ):
         app.emit("soops_study_started", study=study, total=total)
         drive = Drive(

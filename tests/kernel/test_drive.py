@@ -11,10 +11,12 @@ import pytest
 from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, StudyError
 from soops.kernel.plugging import discovery
+from soops.kernel.records.journal import Entry
 from soops.kernel.runs.drive import Drive
 from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.retry import LOST_TRIES
+from soops.kernel.runs.survivors import Survivors
 from soops.kernel.values import (
     Decision,
     Outcome,
@@ -189,6 +191,26 @@ def test_every_planned_run_ends_and_the_window_is_kept(make):
     ended = [key for what, key in drive.ledger.events if what == "done"]
     assert sorted(ended) == sorted(f"r{n}#1" for n in range(20))
     assert drive.ledger.events[-1][0] == "flush"
+
+
+def test_what_the_queue_of_the_runner_has_is_adopted_not_submitted(make, tmp_path):
+    class Queue(Runner):
+        def adopt(self, jobs):
+            self.adopted = [(job.key, job.attempt) for job in jobs]
+            self.jobs["old"] = jobs[0]
+            return ["old"]
+
+    drive = make(Queue({}))
+    entry = Entry(directory="r1", attempt=2, number=1, pkey="p1", time="2026-01-01T00:00:00+00:00")
+    drive.survivors = Survivors(tmp_path, [entry], ["r1"])
+
+    summary = drive.run(iter([planned(0), planned(1)]))
+
+    assert summary.counts == {State.DONE: 2}
+    assert drive.runner.adopted == [("r1", 2)]
+    assert drive.runner.count == 1, "the other one was submitted"
+    assert [key for what, key in drive.ledger.events if what == "submitted"] == ["r0"]
+    assert ("done", "r1#2") in drive.ledger.events
 
 
 def test_skipped_sets_are_counted_and_told(make):

@@ -61,6 +61,12 @@ class Runner(Protocol):
     killed, what it had under way goes on, holds the tokens of its attempts, and leaves the
     outcome there (``Slot.send(..., claim=token, survives=True)``). The next driver finds
     them by their tokens, whatever its runner is.
+
+    A runner of a queue that keeps jobs without the driver may have ``held(attempts)`` and
+    ``adopt(jobs)``. At its start a driver asks which of the attempts that an earlier one had
+    under way, pairs of run directory and number, the queue was given: they wait, run, or have
+    ended unheard. When the plan comes to one of these, ``adopt`` gets its job, and returns a
+    token for it as ``submit`` would, but submits nothing.
     """
 
     def capacity(self) -> int:

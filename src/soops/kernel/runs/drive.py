@@ -112,7 +112,7 @@ class Drive:
         self.ledger = ledger
         self.jobs = jobs
         self.accept_exit = frozenset(accept_exit)
-        self.survivors = survivors or Survivors(study.root)
+        self.survivors = Survivors(study.root) if survivors is None else survivors
         self.sets = sets
         self.on_record = on_record
         self.say = say
@@ -247,7 +247,10 @@ class Drive:
         token, number = found
         planned = dataclasses.replace(planned, attempts=number - 1)
         job = self.jobs.make(planned, number)
-        attempt = _Attempt(planned, job, 1, running=True, survived=True)
+        attempt = _Attempt(planned, job, 1, running=bool(token), survived=bool(token))
+        if not token:
+            adopt: Any = getattr(self.runner, "adopt", None)  # it says that it holds the run
+            (token,) = self._call(adopt, [job])
         self.under_way[token] = attempt
         self.app.emit("soops_run_started", study=self.study, run=planned, attempt=number)
         return True

@@ -42,7 +42,7 @@ from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.plan import FINISHED, KnownRuns
 from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.provenance import provenance
-from soops.kernel.runs.recovery import record_of_attempt, recover
+from soops.kernel.runs.recovery import Held, record_of_attempt, recover
 from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, Update
 
 __all__ = ["Ledger", "known_runs"]
@@ -66,6 +66,8 @@ class Ledger:
         ``durable`` and ``break_lock``.
     total : int, optional
         Planned sets, for who looks at the study from outside.
+    held : callable, optional
+        Says which attempts of an earlier driver the runner answers for (``Runner``).
 
     Attributes
     ----------
@@ -75,7 +77,14 @@ class Ledger:
         The runs that an earlier driver began, and that go on.
     """
 
-    def __init__(self, prepared: Prepared, options: RunOptions, total: int | None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        options: RunOptions,
+        total: int | None,
+        held: Held | None = None,
+    ) -> None:
+        self._held = held
         self.prepared = prepared
         self.options = options
         self.total = total
@@ -143,7 +152,9 @@ class Ledger:
 
     def _recover(self) -> None:
         """Bring the index up to date, and settle what a killed driver had under way."""
-        recovered = recover(self.prepared, self.journal, self.index, self.options.durable)
+        recovered = recover(
+            self.prepared, self.journal, self.index, self.options.durable, self._held
+        )
         self.survivors = recovered.survivors
         self._has_tokens = self.options.survive or len(self.survivors) > 0
         self._doubtful = recovered.doubtful

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
+from pathlib import Path
 from typing import Any
 
 from soops.kernel.records import machine
@@ -25,9 +27,12 @@ from soops.kernel.runs.survivors import Survivors, lives, outcome_in
 from soops.kernel.values import Outcome, RunRecord, State
 from soops.kernel.values.frozen import dataclass
 
-__all__ = ["Recovered", "record_of_attempt", "recover"]
+__all__ = ["Held", "Recovered", "record_of_attempt", "recover"]
 
 log = logging.getLogger("soops")
+
+#: Of pairs of run directory and attempt, those that a queue was given.
+Held = Callable[[Sequence[tuple[str, int]]], Collection[tuple[str, int]]]
 
 #: Problems shown at the start of a pass.
 SHOWN = 3
@@ -49,11 +54,17 @@ class Recovered:
     doubtful: set[str] = field(default_factory=set)
 
 
-def recover(prepared: Prepared, journal: Journal, index: Index, durable: bool) -> Recovered:
+def recover(
+    prepared: Prepared, journal: Journal, index: Index, durable: bool, held: Held | None = None
+) -> Recovered:
     """Bring the index up to date, and settle everything that the journal has under way.
+
+    What the runner holds is left to it.
 
     Raises
     ------
+    RunnerError
+        When the runner cannot say what it holds.
     DiskError
         When a record or the index cannot be written.
     """
@@ -67,23 +78,37 @@ def recover(prepared: Prepared, journal: Journal, index: Index, durable: bool) -
     open_ends = {entry.directory: entry for entry in under_way}
     for directory in synced.ended:
         open_ends.pop(directory, None)
+    queued = _queued(root, open_ends, held) if held is not None and open_ends else set()
     go_on: set[str] = set()
     if open_ends:
-        go_on = _settle(prepared, index, open_ends, durable)
+        go_on = _settle(prepared, index, open_ends, durable, queued)
     journal.ended([entry.directory for entry in under_way if entry.directory not in go_on])
     return Recovered(
-        survivors=Survivors(root, [open_ends[name] for name in go_on]),
+        survivors=Survivors(root, [open_ends[name] for name in go_on], queued),
         doubtful={directory for directory, _ in synced.problems},
     )
 
 
+def _queued(root: Path, open_ends: dict[str, Entry], held: Held) -> set[str]:
+    """Return the directories, below the root, of the attempts that the runner holds."""
+    names = {(os.path.join(root, name), entry.attempt): name for name, entry in open_ends.items()}
+    return {names[pair] for pair in held(list(names)) if pair in names}
+
+
 def _settle(
-    prepared: Prepared, index: Index, open_ends: dict[str, Entry], durable: bool
+    prepared: Prepared,
+    index: Index,
+    open_ends: dict[str, Entry],
+    durable: bool,
+    queued: Collection[str] = (),
 ) -> set[str]:
     """Record what ended, end what does not go on, and return what does."""
     rows, go_on, ended = [], set(), 0
     for row in map(decoded, index.lookup_directories(list(open_ends)).values()):
         entry = open_ends[row["directory"]]
+        if entry.directory in queued:
+            go_on.add(entry.directory)
+            continue
         where = os.path.join(prepared.run.root, entry.directory)
         token = read_attempt(where, entry.attempt)
         if token is not None and token.survives and lives(token, where):

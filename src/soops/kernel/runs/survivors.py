@@ -38,19 +38,28 @@ class Survivors:
         The runs root.
     entries : iterable of Entry
         What the journal has of them.
+    queued : collection of str
+        Directories of those that the runner answers for, once it has adopted them.
     """
 
-    def __init__(self, root: str | os.PathLike[str], entries: Iterable[Entry] = ()) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        entries: Iterable[Entry] = (),
+        queued: Collection[str] = (),
+    ) -> None:
         self.root = os.path.abspath(root)
-        self._entries = {entry.directory: entry for entry in entries}
-        self._unclaimed = set(self._entries)
+        everyone = {entry.directory: entry for entry in entries}
+        self._unclaimed = set(everyone)
+        self._queued = {name: everyone.pop(name).attempt for name in queued if name in everyone}
+        self._entries = everyone
         self._claimed: dict[str, str] = {}
         self._cancelled: set[str] = set()
         self._ended: dict[str, Outcome] = {}
         self._next = 0.0
 
     def __len__(self) -> int:
-        """Return how many are still at work, as far as is known."""
+        """Return how many are still at work, as far as is known; without what is queued."""
         return len(self._entries) - len(self._ended)
 
     @property
@@ -69,8 +78,8 @@ class Survivors:
         Returns
         -------
         (str, int) or None
-            The token under which :meth:`poll` will answer for it, and its attempt; None when
-            it is none of these.
+            The token under which :meth:`poll` will answer for it, empty when the runner has to
+            adopt it, and its attempt; None when it is none of these.
         """
         if not self._unclaimed:
             return None
@@ -78,6 +87,8 @@ class Survivors:
         if name not in self._unclaimed:
             return None
         self._unclaimed.discard(name)
+        if name in self._queued:
+            return "", self._queued[name]
         token = f"survivor-{name}"
         self._claimed[token] = name
         return token, self._entries[name].attempt

@@ -1,0 +1,395 @@
+"""The runner ``slurm``: jobs become tasks of job arrays, and files tell what came of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
+from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, UsageError, Watch
+from soops_slurm import verdict
+from soops_slurm.adoption import find_held
+from soops_slurm.batch import outcome_from
+from soops_slurm.commands import Busy, Slurm, last_words
+from soops_slurm.options import SlurmOptions
+from soops_slurm.script import submission
+from soops_slurm.spool import Array, new_array
+from soops_slurm.tasks import Run, Task
+
+__all__ = ["SlurmOptions", "SlurmRunner"]
+
+#: Seconds, besides the grace of the jobs under way, that closing may take.
+PATIENCE = 15.0
+#: Seconds between two looks at what tasks have told, at most.
+LOOK = 0.5
+_serial = itertools.count(1)
+
+
+class SlurmRunner:
+    """Submits jobs as arrays of at most ``n_workers`` tasks in the queue at once.
+
+    Parameters
+    ----------
+    setup : RunnerSetup
+        ``n_workers``, ``options``, ``root`` and ``say`` count. Runs in Slurm go on without
+        their driver in any case, whether they are asked to ``survive`` or not.
+
+    Raises
+    ------
+    RunnerError
+        When there is no Slurm, or it does not answer.
+    UsageError
+        For cluster arguments.
+    """
+
+    def __init__(self, setup: RunnerSetup) -> None:
+        if setup.cluster_kwargs:
+            raise UsageError(
+                f"cluster arguments ({', '.join(setup.cluster_kwargs)}) mean nothing to Slurm",
+                hint="use --runner-opt; see: soops plugins show slurm",
+            )
+        self._options: SlurmOptions = setup.options or SlurmOptions()
+        self._root = setup.root.absolute()
+        self._say = setup.say
+        self._n_tasks = max(1, setup.n_workers)
+        self._slurm = Slurm()
+        self._watch: Watch[None] = Watch()
+        self._runs: dict[str, Run] = {}
+        self._where: dict[str, Task] = {}
+        self._backlog: deque[Run] = deque()
+        self._tasks: dict[tuple[str, int], Task] = {}
+        self._unsent: list[Array] = []
+        self._open: dict[str, int] = {}
+        """Runs of each array that are not recorded."""
+        self._held: dict[tuple[str, int], tuple[Array, int, int]] = {}
+        self._told: list[tuple[Job, Array]] = []
+        self._to_cancel: dict[tuple[str, int], bool] = {}
+        self._updates: list[Update] = []
+        self._every = self._options.poll
+        self._ask_at = self._look_at = self._send_at = 0.0
+        self._quiet = True
+        self._closing = self._closed = False
+
+    def capacity(self) -> int:
+        """Return how many jobs it would take: those of all tasks, and as many ahead."""
+        return 2 * self._n_tasks * self._options.bundle - len(self._runs)
+
+    def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
+        """Take jobs, and submit them soon: those that come one by one make no array each.
+
+        Raises
+        ------
+        RunnerError
+            When Slurm refuses them.
+        """
+        runs = [Run(f"slurm-{os.getpid()}-{next(_serial)}", job) for job in jobs]
+        self._runs.update((run.token, run) for run in runs)
+        self._backlog.extend(runs)
+        if self._send_at <= time.monotonic():
+            self._send()
+        return [run.token for run in runs]
+
+    def poll(self, timeout: float) -> Sequence[Update]:
+        """Return what changed, after at most ``timeout`` seconds and those of Slurm's commands.
+
+        Raises
+        ------
+        RunnerError
+            When Slurm refuses jobs, or its nodes cannot run them.
+        """
+        self._clean_up()
+        now = time.monotonic()
+        if self._send_at <= now:
+            self._send()
+        if self._to_cancel:
+            self._cancel_tasks()
+        if self._tasks and self._ask_at <= time.monotonic():
+            self._ask()
+        if not self._updates:
+            self._watch.wait(max(0.0, min(timeout, self._look_at - time.monotonic())))
+        if self._look_at <= time.monotonic():
+            self._look_at = time.monotonic() + min(LOOK, self._options.poll)
+            for task in list(self._tasks.values()):
+                if task.over is not None or (task.state is not None and not task.state.waits):
+                    self._listen(task)
+                    self._settle(task)
+        updates, self._updates = self._updates, []
+        return updates
+
+    def cancel(self, tokens: Sequence[str]) -> None:
+        """End these jobs, with their grace; those that have not begun are dropped."""
+        self._stop(tokens, True)
+
+    def withdraw(self, tokens: Sequence[str]) -> None:
+        """Drop those of these jobs that have not begun."""
+        self._stop(tokens, False)
+
+    def close(self) -> None:
+        """Cancel what is left, and wait until it has ended; in bounded time."""
+        if self._closed:
+            return
+        self._closing = True
+        grace = max((run.job.grace for run in self._runs.values()), default=0.0)
+        limit = time.monotonic() + grace + PATIENCE
+        self.cancel(list(self._runs))
+        with suppress(RunnerError):  # it has been told, or cannot be helped
+            while self._runs and time.monotonic() < limit:
+                self.poll(0.1)
+        self._closed = True
+        self._clean_up()
+        self._watch.close()
+
+    # --- what an earlier driver submitted
+
+    def held(self, attempts: Sequence[tuple[str, int]]) -> Collection[tuple[str, int]]:
+        """Return those attempts, by run directory, that an earlier driver gave to Slurm.
+
+        They wait, run, or have ended meanwhile: :meth:`adopt` is how to learn it.
+
+        Raises
+        ------
+        RunnerError
+            When Slurm does not answer.
+        """
+        for pair, place in find_held(self._root, self._slurm, set(attempts)).items():
+            self._held[pair] = place
+            name = place[0].name
+            self._open[name] = self._open.get(name, 0) + 1
+        return self._held.keys()
+
+    def adopt(self, jobs: Sequence[Job]) -> Sequence[str]:
+        """Answer for jobs that :meth:`held` has named, as if they had been submitted here."""
+        tokens = []
+        for job in jobs:
+            array, index, number = self._held.pop((job.directory, job.attempt))
+            run = Run(f"slurm-{os.getpid()}-{next(_serial)}", job, number)
+            task = self._tasks.setdefault((array.name, index), Task(array, index))
+            task.offset = 0  # what it told before was of nobody here
+            self._place(run, task)
+            self._runs[run.token] = run
+            tokens.append(run.token)
+        self._ask_at = 0.0
+        return tokens
+
+    # --- to Slurm
+
+    def _send(self) -> None:
+        """Submit the backlog as far as there is room; again, what did not arrive."""
+        self._send_at = time.monotonic() + min(self._options.poll, 1.0)
+        for array in list(self._unsent):
+            self._try(array, again=True)
+        room = self._n_tasks - len(self._tasks)
+        if self._unsent or self._closing:
+            return
+        tasks: list[list[Run]] = []
+        while self._backlog and len(tasks) < room:
+            size = min(self._options.bundle, -(-len(self._backlog) // (room - len(tasks))))
+            tasks.append([self._backlog.popleft() for _ in range(size)])
+        largest = min(self._options.max_array, self._slurm.max_array)
+        for begin in range(0, len(tasks), largest):
+            part = tasks[begin : begin + largest]
+            jobs = [[run.job for run in runs] for runs in part]
+            array = new_array(self._root, jobs, self._options.parallel)
+            self._open[array.name] = sum(map(len, jobs))
+            for index, runs in enumerate(part):
+                task = self._tasks[array.name, index] = Task(array, index)
+                for number, run in enumerate(runs):
+                    run.number = number
+                    self._place(run, task)
+            self._unsent.append(array)
+            self._try(array)
+
+    def _place(self, run: Run, task: Task) -> None:
+        task.runs[run.number] = run
+        self._where[run.token] = task
+
+    def _try(self, array: Array, again: bool = False) -> None:
+        """Submit an array; one that may have arrived before is looked for first."""
+        try:
+            job = self._slurm.find(array.name) if again else None
+            array.set_job(job or self._slurm.submit(*submission(array, self._options)))
+        except Busy as exc:
+            self._hush(f"Slurm takes no jobs now ({exc}); soops tries again")
+            self._send_at = time.monotonic() + self._back_off()
+            return
+        except RunnerError:
+            self._unsent.remove(array)
+            for key in [key for key, task in self._tasks.items() if task.array is array]:
+                for run in self._tasks.pop(key).runs.values():
+                    del self._runs[run.token], self._where[run.token]
+            array.remove()
+            raise
+        self._unsent.remove(array)
+        self._ask_at = min(self._ask_at, time.monotonic() + self._options.poll)
+        self._every, self._quiet = self._options.poll, True
+
+    def _ask(self) -> None:
+        """Ask Slurm once for all tasks."""
+        try:
+            states = self._slurm.states({task.array.job for task in self._tasks.values()} - {""})
+        except Busy as exc:
+            self._hush(f"Slurm does not answer ({exc}); soops goes on waiting")
+            self._ask_at = time.monotonic() + self._back_off()
+            return
+        self._quiet = True
+        changed = False
+        now = time.monotonic()
+        for task in self._tasks.values():
+            if task.array in self._unsent:
+                continue
+            state = states.get((task.array.job, task.index))
+            changed |= state != task.state
+            if state is not None or task.over is None:
+                task.state = state if state is not None else task.state
+            over = state is None or state.ended
+            task.over = (task.over if task.over is not None else now) if over else None
+        self._every = self._options.poll if changed else self._every
+        self._ask_at = now + (self._every if changed else self._back_off())
+
+    def _back_off(self) -> float:
+        self._every = min(self._every * 1.5, self._options.poll_max)
+        return self._every
+
+    def _hush(self, text: str) -> None:
+        """Say it once, until things are well again."""
+        if self._quiet:
+            self._say(text)
+        self._quiet = False
+
+    def _stop(self, tokens: Sequence[str], begun: bool) -> None:
+        runs = [self._runs[token] for token in tokens if token in self._runs]
+        waiting = {run.token for run in runs} - self._where.keys()
+        self._backlog = deque(run for run in self._backlog if run.token not in waiting)
+        touched: dict[tuple[str, int], Task] = {}
+        for run in runs:
+            if run.token in waiting:
+                self._end(run, verdict.NOT_STARTED)
+                continue
+            task = self._where[run.token]
+            touched[task.key] = task
+            run.unwanted = True
+            run.cancelled |= begun
+            task.array.ask("stop" if begun else "drop", task.index, run.number)
+        for key, task in touched.items():
+            if all(run.cancelled for run in task.runs.values()):
+                self._to_cancel[key] = True
+            elif all(run.unwanted for run in task.runs.values()):
+                self._to_cancel.setdefault(key, False)
+        if touched:
+            self._every = self._options.poll
+
+    def _cancel_tasks(self) -> None:
+        known = {key: self._tasks[key] for key in self._to_cancel if key in self._tasks}
+        ready = {key: task for key, task in known.items() if task.array.job}
+        try:
+            for begun in (True, False):
+                tasks = [task for key, task in ready.items() if self._to_cancel[key] is begun]
+                if tasks:
+                    names = ((task.array.job, task.index) for task in tasks)
+                    self._slurm.cancel(names, pending_only=not begun)
+        except Busy as exc:
+            self._hush(f"Slurm does not answer ({exc}); soops tries again")
+            return
+        self._to_cancel = {key: self._to_cancel[key] for key in known.keys() - ready.keys()}
+        self._ask_at = 0.0
+
+    # --- from the files
+
+    def _listen(self, task: Task) -> None:
+        """Hear what a task has told of its runs."""
+        messages, task.offset = task.array.told(task.index, task.offset)
+        for message in messages:
+            task.host = message.get("host", task.host)
+            run = task.runs.get(message.get("run", -1))
+            if run is None:
+                continue
+            if "pid" in message:
+                self._updates.append(
+                    Update(token=run.token, state=State.RUNNING, pid=message["pid"], host=task.host)
+                )
+            elif "outcome" in message:
+                outcome = outcome_from(message["outcome"])
+                if outcome.state is not State.LOST:
+                    self._end(run, outcome)
+                elif run.cancelled:
+                    self._end(run, verdict.explained(outcome, None, True))
+                else:
+                    run.lost = outcome
+
+    def _settle(self, task: Task) -> None:
+        """Answer for the runs of a task that is over."""
+        if task.over is None:
+            return
+        waited = time.monotonic() - task.over >= self._options.patience
+        state = task.state
+        for run in list(task.runs.values()):
+            outcome = run.lost or verdict.left_outcome(run.job, state)
+            if outcome is not None and outcome.state is State.LOST:
+                outcome = verdict.explained(outcome, state, run.cancelled)
+            if outcome is not None:
+                self._end(run, outcome)
+            elif verdict.has_begun(run.job):
+                if waited:
+                    outcome = verdict.vanished(run.job, state)
+                    self._end(run, verdict.explained(outcome, state, run.cancelled))
+            elif state is not None and state.name == "CANCELLED" and (waited or not state.nodes):
+                self._end(run, verdict.NOT_STARTED)
+            elif waited or (state is not None and state.name == "FAILED" and not task.offset):
+                self._never_began(run, task)
+
+    def _never_began(self, run: Run, task: Task) -> None:
+        """Give a run another task, whose own is over; or see that no task can run it."""
+        state = task.state
+        if run.unwanted:
+            self._end(run, verdict.NOT_STARTED)
+            return
+        if state is not None and state.name in ("FAILED", "COMPLETED") and not task.offset:
+            says = last_words(task.array.directory / f"log-{task.index}.txt")
+            where = state.nodes or "a node"
+            raise RunnerError(
+                f"the batch script failed on {where}: "
+                + (says or f"it does not see {str(task.array.directory)!r}"),
+                hint="nodes need the directory of the study, and the Python of soops, at the "
+                "same paths; see --runner-opt python and setup",
+            )
+        run.chances -= 1
+        if run.chances <= 0:
+            says = state.name if state is not None else "it has forgotten it"
+            text = f"its task ended before it could begin: Slurm says {says}"
+            self._end(run, Outcome(state=State.LOST, cause="node", message=text))
+            return
+        self._leave(run)
+        run.lost = None
+        self._backlog.appendleft(run)
+        self._recorded(task.array)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        task = self._leave(run)
+        del self._runs[run.token]
+        if task is not None:
+            self._told.append((run.job, task.array))
+        self._updates.append(Update(token=run.token, state=outcome.state, outcome=outcome))
+
+    def _leave(self, run: Run) -> Task | None:
+        task = self._where.pop(run.token, None)
+        if task is not None:
+            task.runs.pop(run.number, None)
+            if not task.runs:
+                self._tasks.pop(task.key, None)
+        return task
+
+    def _clean_up(self) -> None:
+        """Remove the files of what was told: whoever calls again has recorded it."""
+        while self._told:
+            job, array = self._told.pop()
+            verdict.remove_tokens(job)
+            self._recorded(array)
+
+    def _recorded(self, array: Array) -> None:
+        self._open[array.name] -= 1
+        if not self._open[array.name]:
+            del self._open[array.name]
+            array.remove()

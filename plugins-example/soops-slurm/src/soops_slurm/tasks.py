@@ -1,0 +1,49 @@
+"""What the runner knows of its runs, and of the tasks that they are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from soops.api import Job, Outcome
+from soops_slurm.commands import TaskState
+from soops_slurm.spool import Array
+
+__all__ = ["Run", "Task"]
+
+#: How often a job may wait in tasks that all end before it has begun.
+CHANCES = 3
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A job under way."""
+
+    token: str
+    job: Job
+    number: int = 0
+    """Its place in its task."""
+    cancelled: bool = False
+    unwanted: bool = False
+    lost: Outcome | None = None
+    """What the slot says of a run that was made to end."""
+    chances: int = CHANCES
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task of an array, and what is known of it."""
+
+    array: Array
+    index: int
+    runs: dict[int, Run] = field(default_factory=dict)
+    """Those that have not ended."""
+    offset: int = 0
+    state: TaskState | None = None
+    over: float | None = None
+    """Since when nothing of it happens in Slurm, by the monotonic clock."""
+    host: str = ""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Names it: its array, and its place there."""
+        return self.array.name, self.index

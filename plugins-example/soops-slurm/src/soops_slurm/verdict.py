@@ -1,0 +1,91 @@
+"""How a run ended whose task is over: what the run directory says first, then what Slurm says."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from soops.api import Job, Outcome, State, StudyError, attempt_path, read_attempt, read_record
+from soops_slurm.batch import ENDING
+from soops_slurm.commands import TaskState, meaning
+
+__all__ = ["NOT_STARTED", "explained", "has_begun", "left_outcome", "remove_tokens", "vanished"]
+
+NOT_STARTED = Outcome(state=State.CANCELLED, cause="cancelled", message="it was not started")
+
+
+def has_begun(job: Job) -> bool:
+    """Return whether a slot has made the token of an attempt."""
+    return read_attempt(job.directory, job.attempt) is not None
+
+
+def left_outcome(job: Job, state: TaskState | None) -> Outcome | None:
+    """Return the outcome that a slot left in the token of an attempt.
+
+    A run that Slurm signalled itself is LOST, as one that the slot ended would be.
+    """
+    token = read_attempt(job.directory, job.attempt)
+    if token is None or token.outcome is None:
+        return None
+    fields = {name: value for name, value in token.outcome.items() if name in _PLAIN}
+    with suppress(TypeError, ValueError):
+        outcome = Outcome(**{**fields, "state": State(fields["state"]), "host": token.host})
+        if outcome.signal in ENDING and state is not None and state.was_ended:
+            outcome = replace(outcome, state=State.LOST, cause="lost")
+        return outcome
+    return None
+
+
+_PLAIN = ("state", "cause", "returncode", "signal", "started", "ended", "elapsed", "message")
+
+
+def explained(outcome: Outcome, state: TaskState | None, cancelled: bool) -> Outcome:
+    """Return the outcome of a run that was made to end, with the reason of it.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        LOST, as the slot has it.
+    state : TaskState, optional
+        What Slurm says of the task; None when it has forgotten it.
+    cancelled : bool
+        Whether the driver wanted it to end.
+    """
+    if cancelled:
+        return replace(outcome, state=State.CANCELLED, cause="cancelled", message="")
+    if state is None:
+        return outcome
+    kind, cause = meaning(state.name)
+    text = f"Slurm ended its task: {state.name}"
+    return replace(outcome, state=kind, cause=cause, message=text)
+
+
+def vanished(job: Job, state: TaskState | None) -> Outcome:
+    """Return the outcome of a run that began, and of whose end nobody has told."""
+    token = read_attempt(job.directory, job.attempt)
+    host = token.host if token is not None else ""
+    try:
+        started = Path(attempt_path(job.directory, job.attempt)).stat().st_mtime
+    except OSError:
+        started = time.time()
+    says = f"Slurm says {state.name}" if state is not None else "Slurm has forgotten its task"
+    outcome = Outcome(
+        state=State.LOST, cause="lost", started=started, host=host, message=f"no outcome; {says}"
+    )
+    known = state is not None and state.name not in ("COMPLETED", "FAILED")
+    return explained(outcome, state if known else None, False)
+
+
+def remove_tokens(job: Job) -> None:
+    """Remove what keeps copies of a run apart, if its outcome is recorded: then that does."""
+    try:
+        record = read_record(job.directory)
+    except StudyError:
+        return
+    if record is None or record.state is State.LOST:
+        return
+    for attempt in range(1, job.attempt + 1):
+        with suppress(OSError):
+            Path(attempt_path(job.directory, attempt)).unlink()

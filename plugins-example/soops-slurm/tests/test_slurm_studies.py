@@ -1,0 +1,333 @@
+"""Whole studies through a real Slurm: what happens when drivers, nodes and jobs go."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from soops.testing import wait_until
+
+QUICK = ("--runner-opt", "poll=0.2", "--runner-opt", "poll_max=0.5", "--runner-opt", "patience=2")
+#: Notes its start and end in its directory, and waits for a gate if it is to.
+PROGRAM = """
+import os, pathlib, sys, time
+here, n, gate = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+def note(what):
+    fd = os.open(here / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{what} {os.environ['SLURM_ARRAY_JOB_ID']} {os.getpid()}\\n".encode())
+    os.close(fd)
+note("start")
+while gate != "none" and not pathlib.Path(gate).exists():
+    time.sleep(0.02)
+note("end")
+"""
+
+
+class SlurmStudy:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "program.py").write_text(PROGRAM)
+
+    def write(self, sets: int, gate: str = "none") -> None:
+        (self.path / "study.toml").write_text(
+            textwrap.dedent(
+                f"""
+                [study]
+                command = [{sys.executable!r}, "-S", "{{script_dir}}/program.py", "{{output_dir}}",
+                           "{{n}}", {gate!r}]
+                output_dir = "runs/%s"
+                finished = "exit:0"
+
+                [parameters]
+                n = {list(range(sets))}
+                """
+            )
+        )
+
+    def start(self, *options: str, n: int = 4) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "soops", "run", "--runner", "slurm", "-n", str(n)]
+        return subprocess.Popen(
+            [*command, *QUICK, *options, "study.toml"],
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *options: str, n: int = 4, code: int = 0) -> str:
+        driver = self.start(*options, n=n)
+        out, err = driver.communicate(timeout=100)
+        assert driver.returncode == code, (out, err)
+        return err
+
+    def directories(self) -> list[Path]:
+        return sorted(path for path in (self.path / "runs").glob("*-*") if path.is_dir())
+
+    def notes(self) -> dict[str, list[str]]:
+        found = {}
+        for path in self.directories():
+            notes = path / "notes"
+            lines = notes.read_text().splitlines() if notes.exists() else []
+            found[path.name] = [line.split()[0] for line in lines]
+        return found
+
+    def begun(self) -> int:
+        return sum("start" in notes for notes in self.notes().values())
+
+    def records(self) -> list[dict[str, object]]:
+        return [
+            json.loads(path.read_text()) for path in sorted(self.path.glob("runs/*/soops-run.json"))
+        ]
+
+
+@pytest.fixture
+def study(slurm, tmp_path):
+    yield SlurmStudy(tmp_path)
+    name = ",".join(path.name for path in (tmp_path / "runs/.soops/slurm").glob("soops-*"))
+    if name:
+        subprocess.run(["scancel", "--quiet", "--name", name], check=False)
+    # A controller that was killed drains nodes on which it then finds a job that it forgot.
+    resume = ["scontrol", "update", "nodename=n1,n2", "state=resume"]
+    subprocess.run(resume, check=False, capture_output=True)
+
+
+def jobs_of(study: SlurmStudy) -> list[str]:
+    return [
+        path.read_text().strip() for path in (study.path / "runs/.soops/slurm").glob("soops-*/id")
+    ]
+
+
+def test_each_run_happens_once_and_nothing_is_left(study):
+    study.write(24)
+    study.run("--runner-opt", "bundle=4", "--runner-opt", "parallel=2", n=2)
+
+    assert list(study.notes().values()) == [["start", "end"]] * 24
+    assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
+    assert {record["runner"] for record in study.records()} == {"slurm"}
+    assert list((study.path / "runs/.soops/slurm").iterdir()) == []
+    assert not list(study.path.glob("runs/*/.soops-attempt-*"))
+
+
+def test_a_killed_driver_is_followed_by_one_that_submits_nothing_twice(study):
+    gate = study.path / "gate"
+    study.write(12, str(gate))
+    driver = study.start("--runner-opt", "bundle=2", n=6)  # four CPUs: some tasks have to wait
+    wait_until(lambda: study.begun() >= 4 and len(jobs_of(study)) == 1)
+    driver.kill()
+    driver.communicate()
+    (job,) = jobs_of(study)
+
+    second = study.start("--runner-opt", "bundle=2", n=6)
+    gate.touch()
+    _, err = second.communicate(timeout=100)
+
+    assert second.returncode == 0, err
+    assert "12 runs were under way when the last driver ended; 12 go on" in err
+    assert list(study.notes().values()) == [["start", "end"]] * 12
+    for record in study.records():
+        assert (record["state"], record["attempts"]) == ("done", 1)
+        assert record["command"], "it is known in full"
+    notes = [(path / "notes").read_text() for path in study.directories()]
+    assert {line.split()[1] for text in notes for line in text.splitlines()} == {job}
+
+
+def test_what_ended_without_any_driver_is_recorded(study):
+    gate = study.path / "gate"
+    study.write(4, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 4)
+    driver.kill()
+    driver.communicate()
+    gate.touch()
+    wait_until(lambda: list(study.notes().values()) == [["start", "end"]] * 4)
+
+    study.run()
+
+    assert list(study.notes().values()) == [["start", "end"]] * 4
+    assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
+
+
+def test_a_driver_killed_before_it_knew_the_number_of_its_job(study):
+    gate = study.path / "gate"
+    study.write(4, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 4)
+    driver.kill()
+    driver.communicate()
+    for path in (study.path / "runs/.soops/slurm").glob("soops-*/id"):
+        path.unlink()
+
+    gate.touch()
+    study.run()
+
+    assert list(study.notes().values()) == [["start", "end"]] * 4
+    assert {record["attempts"] for record in study.records()} == {1}
+
+
+def test_a_job_that_somebody_cancels_is_cancelled_and_begun_again_by_the_next_driver(study):
+    gate = study.path / "gate"
+    study.write(2, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 2)
+    (job,) = jobs_of(study)
+    subprocess.run(["scancel", f"{job}_0"], check=True)
+    wait_until(lambda: any(record["state"] == "cancelled" for record in study.records()))
+    gate.touch()
+    driver.communicate(timeout=100)
+    states = {(record["state"], record["cause"]) for record in study.records()}
+    assert states == {("cancelled", "cancelled"), ("done", "exit")}
+
+    study.run("-r", "1")
+
+    assert {record["state"] for record in study.records()} == {"done"}
+    assert sorted(study.notes().values()) == [["start", "end"], ["start", "start", "end"]]
+
+
+def test_a_node_that_is_drained_takes_no_more_and_the_study_goes_on(study):
+    study.write(12)
+    subprocess.run(["scontrol", "update", "nodename=n2", "state=drain", "reason=test"], check=True)
+    try:
+        study.run()
+    finally:
+        subprocess.run(["scontrol", "update", "nodename=n2", "state=resume"], check=True)
+    assert list(study.notes().values()) == [["start", "end"]] * 12
+    assert {record["state"] for record in study.records()} == {"done"}
+
+
+def test_ctrl_c_twice_cancels_what_is_in_the_queue(study):
+    study.write(8, str(study.path / "never"))
+    driver = study.start(n=8)
+    wait_until(lambda: study.begun() == 4)
+    (job,) = jobs_of(study)
+    driver.send_signal(2)
+    wait_until(lambda: len(study.directories()) == 4)  # those that waited are withdrawn
+    driver.send_signal(2)
+    driver.communicate(timeout=100)
+
+    assert driver.returncode == 130
+    assert {record["state"] for record in study.records()} == {"cancelled"}
+    left = subprocess.run(
+        ["squeue", "-h", "-r", "-t", "pending,running", "-j", job], capture_output=True, text=True
+    )
+    assert left.stdout == ""
+
+
+def test_options_reach_slurm(study):
+    gate = study.path / "gate"
+    study.write(1, str(gate))
+    driver = study.start("--runner-opt", "time=00:10:00", "--runner-opt", "cpus=2")
+    wait_until(lambda: study.begun() == 1)
+    (job,) = jobs_of(study)
+    shown = subprocess.run(
+        ["squeue", "-h", "-o", "%l %C", "-j", job], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["10:00", "2"]
+    gate.touch()
+    driver.communicate(timeout=100)
+    assert driver.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_over_the_limit_of_its_task_is_a_timeout(study):
+    study.write(1, str(study.path / "never"))
+    driver = study.start("--runner-opt", "time=1", "--grace", "1")
+    driver.communicate(timeout=250)
+    assert driver.returncode == 1
+    (record,) = study.records()
+    assert (record["state"], record["cause"]) == ("timeout", "timeout")
+    assert "TIMEOUT" in record["message"]
+
+
+@pytest.mark.timeout(1200)
+def test_many_runs_in_arrays_and_a_driver_that_is_killed_again_and_again(study, request):
+    long = request.config.getoption("--long")
+    sets, kills = (2000, 8) if long else (200, 3)
+    study.write(sets)
+    options = ("--runner-opt", f"bundle={20 if long else 10}", "--runner-opt", "parallel=2")
+    for number in range(1, kills + 1):
+        driver = study.start(*options)
+        aim = number * sets // (kills + 1)
+        wait_until(lambda aim=aim: study.begun() >= aim, 300)
+        driver.kill()
+        driver.communicate()
+    final = study.start(*options)
+    _, err = final.communicate(timeout=600)
+
+    assert final.returncode == 0, err
+    assert len(study.records()) == sets
+    for notes, record in zip(study.notes().values(), study.records(), strict=True):
+        assert record["state"] == "done"
+        # An attempt that the killed driver had not submitted counts, but never began.
+        assert notes == ["start", "end"], "no run was begun twice"
+
+
+def test_a_killed_controller_makes_no_run_happen_twice_at_once(study, slurm):
+    if not (slurm / "pids").exists():
+        pytest.skip("this Slurm is not ours to kill")
+    gate = study.path / "gate"
+    study.write(2, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 2)
+    pids = (slurm / "pids").read_text()
+    (pid,) = [line.split()[0] for line in pids.splitlines() if line.endswith(" slurmctld")]
+    os.kill(int(pid), 9)
+    log = (slurm / "log" / "again.out").open("w")
+    with log:
+        again = subprocess.Popen(
+            ["slurmctld", "-D"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    (slurm / "pids").write_text(pids.replace(f"{pid} slurmctld", f"{again.pid} slurmctld"))
+    again.returncode = 0  # whoever stops Slurm ends it
+    gate.touch()
+    driver.communicate(timeout=100)
+
+    assert driver.returncode == 0
+    assert {record["state"] for record in study.records()} == {"done"}
+    for notes, record in zip(study.notes().values(), study.records(), strict=True):
+        assert notes.count("end") == 1
+        assert notes.count("start") == record["attempts"]
+
+
+def test_refusals_are_told_in_the_words_of_slurm(study):
+    study.write(2)
+    err = study.run("--runner-opt", "partition=nowhere", code=5)
+    assert "invalid partition specified: nowhere" in err
+    assert len(err.strip().splitlines()) <= 6 and "Traceback" not in err
+    assert list((study.path / "runs/.soops/slurm").iterdir()) == []
+
+
+def test_a_python_that_nodes_do_not_have_is_told(study):
+    study.write(2)
+    err = study.run("--runner-opt", "python=/no/such/python", code=5)
+    assert "the batch script failed on n" in err and "/no/such/python" in err
+    assert "Traceback" not in err
+
+
+def test_no_slurm_at_all(study, tmp_path, monkeypatch):
+    study.write(2)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    err = study.run(code=5)
+    assert "there is no program 'sbatch' on PATH" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_controller_that_does_not_answer_is_told_at_the_start(study, tmp_path, monkeypatch):
+    study.write(2)
+    (tmp_path / "slurm.conf").write_text(
+        Path(os.environ["SLURM_CONF"]).read_text().replace("Port=16817", "Port=16999")
+    )
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    err = study.run(code=5)
+    assert "Slurm does not answer" in err
+    assert not (tmp_path / "runs").exists()
