@@ -104,7 +104,9 @@ def test_an_installed_module_is_imported_once_for_all_runs(run, printed, tmp_pat
 
 def test_a_module_beside_the_script_is_imported_by_each_run(run, printed, tmp_path):
     for number in range(3):
-        (tmp_path / "beside.py").write_text(f"import counted\nNUMBER = {number}\n")
+        # Of another length each time: bytecode is told from its source by second and size.
+        text = f"import counted\nNUMBER = {number}\n" + "#" * number
+        (tmp_path / "beside.py").write_text(text)
         run("import beside\nprint(beside.NUMBER)")
         assert printed() == f"{number}\n"
 

@@ -265,10 +265,10 @@ with open(args.output_dir / "log.txt", "a") as log:
 (args.output_dir / "done.txt").touch()
 """
 PRELOADED_MODULE = """\
-import sys
+import shlex, sys
 
 def get_run_info():
-    command = f"{sys.executable} held.py --n={{n}} --output-dir={{output_dir}}"
+    command = f"{shlex.quote(sys.executable)} held.py --n={{n}} --output-dir={{output_dir}}"
     return command, {}, "output_dir", "done.txt"
 """
 
@@ -278,7 +278,7 @@ def test_forks_of_a_preloaded_interpreter_go_on_too(mini):
     mini.write("preloaded.py", PRELOADED_MODULE)
     call = ("n=[1, 2]", "--run-function", "preload", *SURVIVE)
     first = mini.start(*call, module="preloaded.py")
-    wait_until(lambda: mini.logs() == [["start"]] * 2 and len(slots_of(mini)) == 2)
+    mini.wait_until(lambda: mini.logs() == [["start"]] * 2 and len(slots_of(mini)) == 2)
     first.kill()
     first.communicate()
     second = mini.start(*call, module="preloaded.py")
