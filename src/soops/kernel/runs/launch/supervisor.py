@@ -224,7 +224,9 @@ class Supervisor:
         """End whatever is left of the run; return how many processes there were."""
         if not self._alive():
             return 0
-        members = self._members().keys() - self.stuck
+        # The main process first: a shell that sees its child end before it is told to end itself
+        # exits with 143, and does not seem to have been ended by a signal.
+        members = sorted(self._members().keys() - self.stuck, key=lambda pid: pid != self.main)
         how = os.kill if self.tree else os.killpg
         for number in (signal.SIGTERM, signal.SIGCONT):
             for pid in members:
