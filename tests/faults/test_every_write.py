@@ -49,7 +49,8 @@ def wrap(name):
         return real(*args, **kwargs)
     setattr(os, name, call)
 
-for name in "open write ftruncate fsync mkdir rename replace unlink link symlink chmod".split():
+calling = "open write truncate ftruncate fsync mkdir rename replace unlink link symlink chmod"
+for name in calling.split():
     wrap(name)
 real_open = io.open
 
@@ -198,6 +199,28 @@ def test_faults_when_everything_is_run_again(study, pytestconfig, kind):
         code, said, _ = drive(AGAIN, kind, number, "once")
         assert code in (0, 1, 3, -9), f"call {number}: {said}"
         check_goes_on(starts(), done_runs())
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"), [("EIO", "once"), ("EIO", "always"), ("EROFS", "always")]
+)
+def test_an_index_that_cannot_be_called_used_is_not_believed(study, kind, times):
+    """The call that says so before its first change is the one that fails."""
+    drive(RUN)
+    _, _, calls = drive(AGAIN)
+    (number,) = [
+        number
+        for number, call in enumerate(calls, 1)
+        if call.startswith("unlink") and call.endswith("index.state'")
+    ]
+    clear(study)
+    drive(RUN)
+    code, said, made = drive(AGAIN, kind, number, times)
+    assert "index.state" in made[number - 1] and made[number].startswith("truncate")
+    assert code == (0 if times == "once" else 3), said
+    if code:
+        assert "index.state' cannot be removed" in said and "Traceback" not in said
+    check_goes_on(starts(), done_runs())
 
 
 @pytest.mark.timeout(3000)

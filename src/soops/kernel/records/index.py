@@ -126,9 +126,11 @@ class Index:
         """Write what waits, and let go of the file."""
         if self._connection is None:
             return
-        self.commit()
-        self._connection.close()
-        self._connection = None
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
+            self._connection = None
         if self._kept and self._changed and not self._pending:
             index_file.mark_clean(self.root)
 

@@ -97,7 +97,7 @@ def open_file(root: str) -> sqlite3.Connection | None:
             _remove(root)
         connection = sqlite3.connect(path, timeout=DRIVER_PATIENCE, isolation_level=None)
     except (OSError, sqlite3.Error) as exc:
-        _turn_off(root, exc)
+        log.info("the index of %r is off: %s", root, exc)
         return None
     try:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -108,13 +108,9 @@ def open_file(root: str) -> sqlite3.Connection | None:
             connection.executescript("BEGIN IMMEDIATE; ROLLBACK;")
     except sqlite3.Error as exc:
         connection.close()
-        _turn_off(root, exc)
+        log.info("the index of %r is off: %s", root, exc)
         return None
     return connection
-
-
-def _turn_off(root: str, exc: Exception) -> None:
-    log.info("the index of %r is off: %s", root, exc)
 
 
 def snapshot(root: str) -> sqlite3.Connection | None:
