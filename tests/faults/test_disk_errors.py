@@ -67,7 +67,7 @@ def drive(calls: str = "", fault: str = "", *more: str) -> tuple[int, str, int]:
 def assert_three_lines(said: str, what: str) -> None:
     """Check that the last thing that is said is an error; warnings may come before."""
     lines = said.splitlines()
-    errors = [place for place, line in enumerate(lines) if line.startswith("error: ")]
+    errors = [place for place, line in enumerate(lines) if line.startswith("error: '")]
     assert len(errors) == 1 and len(lines) - errors[0] <= 3, f"{what}: {said}"
     assert all(line.startswith("warning: ") for line in lines[: errors[0]]), f"{what}: {said}"
 
