@@ -529,3 +529,15 @@ def test_a_parquet_file_of_another_program_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "r.parquet")
     with pytest.raises(StudyError, match="cannot be read"):
         parquet.read(tmp_path / "r.parquet")
+
+
+def test_a_text_without_rows_is_a_table_of_columns_without_values(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(",rdir,a,a\n")
+    csv_store.meta_path(path).write_text(",mtimes,error\n")
+
+    read = csv_store.read(path)
+
+    assert list(read.frame.columns) == ["rdir", "a", "a"]
+    assert len(read.frame) == len(read.meta) == 0
+    assert set(map(str, read.frame.dtypes)) == {"object"}

@@ -116,9 +116,11 @@ def _read_frame(path: Path) -> Any:
     finally:
         csv.field_size_limit(limit)
     header, *body = rows
-    cells = list(zip(*body, strict=True)) if body else [()] * len(header)
-    data = {place: _column(values) for place, values in enumerate(cells)}
-    frame = pd.DataFrame(data, index=pd.RangeIndex(len(body)))
+    if body:
+        data = dict(enumerate(map(_column, zip(*body, strict=True))))
+        frame = pd.DataFrame(data, index=pd.RangeIndex(len(body)))
+    else:  # all at once: a line of commas has thousands of columns
+        frame = pd.DataFrame(index=pd.RangeIndex(0), columns=range(len(header)), dtype=object)
     frame.columns = labels(header)
     return frame
 
