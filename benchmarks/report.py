@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.measure import Result
 from benchmarks.model import BENCHMARKS
 
-__all__ = ["lines", "machine", "save"]
+__all__ = ["fill", "lines", "machine", "save"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 STORE = Path(__file__).parent / "results.json"
@@ -64,11 +64,16 @@ def save(results: Iterable[Result], where: str) -> None:
     stored = {name: stored[name] for name in BENCHMARKS if name in stored}
     STORE.write_text(json.dumps(stored, indent=1) + "\n")
     machines = sorted({row["machine"].partition(", load")[0] for row in stored.values()})
-    text = PAGE.read_text(encoding="utf-8")
+    fill(PAGE, lines(stored.values()), "; ".join(machines))
+
+
+def fill(page: Path, table: Iterable[str], where: str) -> None:
+    """Put a table, and the machine it was measured on, between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    body = "\n".join([*lines(stored.values()), "", f"Machine: {'; '.join(machines)}."])
-    PAGE.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
+    body = "\n".join([*table, "", f"Machine: {where}."])
+    page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
 
 
 def _commit() -> str:

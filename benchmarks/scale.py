@@ -23,10 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import machine
+from benchmarks.report import fill, machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 SIZES = (1000, 10_000, 100_000)
 PLANNED = (*SIZES, 1_000_000)
 FURTHER = (1_000_000, 10_000_000)
@@ -44,7 +43,7 @@ def get_scoop_info():
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a step needed: seconds, and bytes of memory beyond those of its smallest size."""
+    """What a step needed: seconds, and bytes of memory at its peak."""
 
     step: str
     count: int
@@ -113,22 +112,18 @@ def plan(count: int) -> None:
     assert summary.total == count
 
 
-def drive(count: int) -> None:
+def go(count: int) -> Any:
     import soops
 
-    summary = soops.run(
-        study_text(count), "mod.py", app=instant_app(), runner="instant", silent=True
-    )
-    assert summary.counts == {"done": count}, summary
+    return soops.run(study_text(count), "mod.py", app=instant_app(), runner="instant", silent=True)
+
+
+def drive(count: int) -> None:
+    assert go(count).counts == {"done": count}
 
 
 def again(count: int) -> None:
-    import soops
-
-    summary = soops.run(
-        study_text(count), "mod.py", app=instant_app(), runner="instant", silent=True
-    )
-    assert summary.skipped == count
+    assert go(count).skipped == count
 
 
 def find(count: int) -> None:
@@ -194,12 +189,10 @@ def measure(sizes: Sequence[int], top: Path) -> Iterator[Measured]:
 def on_disk(folder: Path) -> dict[str, int]:
     """Return what a study of instant runs has on the disk."""
     index = (folder / "runs/.soops/index.sqlite3").stat().st_size
-    journal = (folder / "runs/.soops/journal.jsonl").stat().st_size
     run = next(path for path in (folder / "runs").iterdir() if path.name[0].isdigit())
     files = list(run.iterdir())
     return {
         "index": index,
-        "journal": journal,
         "files": len(files) + 1,
         "bytes": sum(path.stat().st_blocks * 512 for path in (*files, run)),
         "names": (folder / "runs").stat().st_size,
@@ -286,14 +279,6 @@ def table(
     return lines
 
 
-def save(lines: Sequence[str], where: str) -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    body = "\n".join([*lines, "", f"Machine: {where.partition(', load')[0]}."])
-    PAGE.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100 and 1000 sets: does it work?")
@@ -320,7 +305,7 @@ def main() -> int:
     print("\n".join(lines))
     print(json.dumps([asdict(one) for one in found]), file=sys.stderr)
     if given.save and not given.quick:
-        save(lines, where)
+        fill(PAGE, lines, where.partition(", load")[0])
     return 0
 
 

@@ -62,6 +62,15 @@ class SlurmStudy:
             text=True,
         )
 
+    def kill(self, *options: str, runs: int = 4, n: int = 4) -> None:
+        """Kill a driver when so many runs have begun, and its job has a number."""
+        from soops.testing import wait_until  # not before pytest has seen the plugin
+
+        driver = self.start(*options, n=n)
+        wait_until(lambda: self.begun() >= runs and self.jobs())
+        driver.kill()
+        driver.communicate()
+
     def run(self, *options: str, n: int = 4, code: int = 0) -> str:
         driver = self.start(*options, n=n)
         out, err = driver.communicate(timeout=100)
@@ -78,6 +87,11 @@ class SlurmStudy:
             lines = notes.read_text().splitlines() if notes.exists() else []
             found[path.name] = [line.split()[0] for line in lines]
         return found
+
+    def jobs(self) -> list[str]:
+        """Return the numbers of what is in Slurm."""
+        paths = (self.path / "runs/.soops/slurm").glob("soops-*/id")
+        return [path.read_text().strip() for path in paths]
 
     def begun(self) -> int:
         return sum("start" in notes for notes in self.notes().values())

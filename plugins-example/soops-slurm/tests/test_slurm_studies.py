@@ -11,12 +11,6 @@ import pytest
 from soops.testing import wait_until
 
 
-def jobs_of(study) -> list[str]:
-    return [
-        path.read_text().strip() for path in (study.path / "runs/.soops/slurm").glob("soops-*/id")
-    ]
-
-
 def test_each_run_happens_once_and_nothing_is_left(study):
     study.write(24)
     study.run("--runner-opt", "bundle=4", "--runner-opt", "parallel=2", n=2)
@@ -31,11 +25,8 @@ def test_each_run_happens_once_and_nothing_is_left(study):
 def test_a_killed_driver_is_followed_by_one_that_submits_nothing_twice(study):
     gate = study.path / "gate"
     study.write(12, str(gate))
-    driver = study.start("--runner-opt", "bundle=2", n=6)  # four CPUs: some tasks have to wait
-    wait_until(lambda: study.begun() >= 4 and len(jobs_of(study)) == 1)
-    driver.kill()
-    driver.communicate()
-    (job,) = jobs_of(study)
+    study.kill("--runner-opt", "bundle=2", n=6)  # four CPUs: some tasks have to wait
+    (job,) = study.jobs()
 
     second = study.start("--runner-opt", "bundle=2", n=6)
     gate.touch()
@@ -54,10 +45,7 @@ def test_a_killed_driver_is_followed_by_one_that_submits_nothing_twice(study):
 def test_what_ended_without_any_driver_is_recorded(study):
     gate = study.path / "gate"
     study.write(4, str(gate))
-    driver = study.start()
-    wait_until(lambda: study.begun() == 4)
-    driver.kill()
-    driver.communicate()
+    study.kill()
     gate.touch()
     wait_until(lambda: list(study.notes().values()) == [["start", "end"]] * 4)
 
@@ -70,10 +58,7 @@ def test_what_ended_without_any_driver_is_recorded(study):
 def test_a_driver_killed_before_it_knew_the_number_of_its_job(study):
     gate = study.path / "gate"
     study.write(4, str(gate))
-    driver = study.start()
-    wait_until(lambda: study.begun() == 4)
-    driver.kill()
-    driver.communicate()
+    study.kill()
     for path in (study.path / "runs/.soops/slurm").glob("soops-*/id"):
         path.unlink()
 
@@ -89,7 +74,7 @@ def test_a_job_that_somebody_cancels_is_cancelled_and_begun_again_by_the_next_dr
     study.write(2, str(gate))
     driver = study.start()
     wait_until(lambda: study.begun() == 2)
-    (job,) = jobs_of(study)
+    (job,) = study.jobs()
     subprocess.run(["scancel", f"{job}_0"], check=True)
     wait_until(lambda: any(record["state"] == "cancelled" for record in study.records()))
     gate.touch()
@@ -118,7 +103,7 @@ def test_ctrl_c_twice_cancels_what_is_in_the_queue(study):
     study.write(8, str(study.path / "never"))
     driver = study.start(n=8)
     wait_until(lambda: study.begun() == 4)
-    (job,) = jobs_of(study)
+    (job,) = study.jobs()
     driver.send_signal(2)
     wait_until(lambda: len(study.directories()) == 4)  # those that waited are withdrawn
     driver.send_signal(2)
@@ -137,7 +122,7 @@ def test_options_reach_slurm(study):
     study.write(1, str(gate))
     driver = study.start("--runner-opt", "time=00:10:00", "--runner-opt", "cpus=2")
     wait_until(lambda: study.begun() == 1)
-    (job,) = jobs_of(study)
+    (job,) = study.jobs()
     shown = subprocess.run(
         ["squeue", "-h", "-o", "%l %C", "-j", job], capture_output=True, text=True, check=True
     )
