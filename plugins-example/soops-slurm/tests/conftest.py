@@ -149,6 +149,3 @@ def study(slurm, tmp_path):
     name = ",".join(path.name for path in (tmp_path / "runs/.soops/slurm").glob("soops-*"))
     if name:
         subprocess.run(["scancel", "--quiet", "--name", name], check=False)
-    # A controller that was killed drains nodes on which it then finds a job that it forgot.
-    resume = ["scontrol", "update", "nodename=n1,n2", "state=resume"]
-    subprocess.run(resume, check=False, capture_output=True)
