@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+#: States of runs that a queue has.
+_IN_QUEUE = ("queued", "running")
+
+
 def parse_args(args: Sequence[str] | None = None) -> Namespace:
     """Return the options of a command line of ``soops-jobs``.
 
@@ -135,7 +139,9 @@ def job_lines(status: StudyStatus, verbose: int) -> Iterator[str]:
     number = f"{status.finished}/{'?' if status.total is None else status.total}"
     pid = "-" if status.pid is None else status.pid
     if not verbose:
-        yield f"{pid} {status.state} {number} {status.root}"
+        waiting = [f"{status.counts[name]} {name}" for name in _IN_QUEUE if name in status.counts]
+        more = f" ({', '.join(waiting)})" if status.keeps_jobs and waiting else ""
+        yield f"{pid} {status.state} {number} {status.root}{more}"
         return
     host = f" on {status.host}" if status.host else ""
     yield f"job: {pid} ({status.state}){host}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import SoopsError
+from soops.kernel.errors import SoopsError, UsageError
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
 
@@ -180,6 +180,11 @@ def _drive(
     from soops.kernel.runs.plan import count_sets, plan_runs
     from soops.kernel.runs.runner_options import make_runner
 
+    if options.detach and hasattr(prepared.sets, "waits"):
+        raise UsageError(
+            "sets that depend on what came out need a driver that stays",
+            hint="leave out detach",
+        )
     study = prepared.run
     say = _say(options)
     total = count_sets(prepared)
@@ -324,7 +329,7 @@ def jobs(roots: Sequence[PathLike] = (), *, running: bool = False) -> list[Study
     roots : sequence of str or path
         Directories in which the runs of studies are.
     running : bool
-        Only those whose driver is at work, as far as can be told.
+        Only those whose driver is at work, or whose runs are, as far as can be told.
     """
     from soops.kernel.records.query import is_at_work, status_of
     from soops.kernel.records.roots import known_roots

@@ -194,6 +194,8 @@ def _summary_line(summary: Summary) -> str:
             parts.append(f"{summary.counts[state]} {state}")
     if summary.remaining:
         parts.append(f"{summary.remaining} not started")
+    if summary.left:
+        parts.append(f"{summary.left} left in the queue")
     text = ", ".join(parts) or "nothing to do"
     sets = f"{summary.total} parameter set{'s' * (summary.total != 1)}"
     line = f"{sets}: {text} in {duration(summary.elapsed)}"
@@ -201,4 +203,6 @@ def _summary_line(summary: Summary) -> str:
         line += f"; stopped: {summary.stopped}"
     if summary.interrupted:
         line += "; interrupted: the same command goes on where it stopped"
+    elif summary.left:
+        line += "; the same command, later, takes them on"
     return line

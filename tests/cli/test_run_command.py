@@ -173,7 +173,15 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
     words = ["--runner-opt", "a=b", "--runner-opt=c=d=e", "--accept-exit=0, 3", "--no-capture"]
     words += ["--rerun=failed, timeout", "--retries=2", "--max-failures=4", "--max-output=100"]
     words += ["--retry-on=exit:3, lost", "--retry-delay=0.5"]
-    words += ["-t=1.5", "--grace=0.5", "--durable", "--survive", "--break-lock", "--runner=dask"]
+    words += [
+        "-t=1.5",
+        "--grace=0.5",
+        "--durable",
+        "--survive",
+        "--detach",
+        "--break-lock",
+        "--runner=dask",
+    ]
     words += ["--cluster-kwargs=processes=False", "--run-function=os.system", "-r=2", "-n=8"]
     words += ["--generate-pars=g", "--compute-pars=class=C", "--conf=a=1", "-s=short"]
 
@@ -210,6 +218,7 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         "max_output": 100,
         "durable": True,
         "survive": True,
+        "detach": True,
         "silent": False,
         "progress": True,
         "shell": False,

@@ -213,6 +213,79 @@ def test_what_the_queue_of_the_runner_has_is_adopted_not_submitted(make, tmp_pat
     assert ("done", "r1#2") in drive.ledger.events
 
 
+class Keeper(Runner):
+    """A queue without workers: of what it was given, ``leave`` answers as scripted."""
+
+    def __init__(self, script=(), room=10):
+        super().__init__(dict(script), room)
+        self.leaves = 0
+
+    def poll(self, timeout):
+        return []
+
+    def leave(self):
+        self.leaves += 1
+        updates = []
+        for token, job in list(self.jobs.items()):
+            for outcome in self.script.get(job.key, [])[:1]:
+                self.script[job.key].pop(0)
+                del self.jobs[token]
+                updates.append(Update(token=token, state=outcome.state, outcome=outcome))
+        return updates
+
+
+NEVER = Outcome(state=State.CANCELLED, cause="cancelled")
+
+
+def test_with_detach_the_runner_keeps_what_it_has_and_the_driver_leaves(make):
+    drive = make(Keeper({"r1": [exits(0)], "r2": [NEVER]}), detach=True)
+
+    summary = drive.run(iter([planned(n) for n in range(4)]))
+
+    assert summary.ok
+    assert (summary.total, summary.left, summary.remaining) == (4, 2, 1)
+    assert summary.counts == {State.DONE: 1}
+    ends = [event for event in drive.ledger.events if event[0] in ("done", "withdrawn")]
+    assert ends == [("done", "r1#1"), ("withdrawn", "r2")], "the others stay in the journal"
+    assert not drive.runner.cancelled
+
+
+def test_with_detach_a_full_queue_is_no_reason_to_stay(make):
+    drive = make(Keeper(room=2), detach=True)
+    skipped = planned(3, Decision.SKIP)
+
+    summary = drive.run(iter([planned(0), planned(1), planned(2), skipped, planned(4)]))
+
+    assert (summary.total, summary.left, summary.remaining, summary.skipped) == (5, 2, 2, 1)
+    assert ("skip", "r3") in drive.ledger.events
+    assert [key for what, key in drive.ledger.events if what == "submitted"] == ["r0", "r1"]
+
+
+def test_with_detach_what_failed_by_now_is_tried_again_before(make):
+    drive = make(Keeper({"r0": [exits(1)]}), detach=True, retries=1)
+
+    summary = drive.run(iter([planned(0), planned(1)]))
+
+    assert (summary.left, summary.counts, drive.runner.leaves) == (2, {}, 2)
+    assert [key for what, key in drive.ledger.events if what == "prepare"][-1] == "r0#2"
+
+
+def test_with_detach_an_interrupt_means_what_it_always_means(make):
+    class Interrupted(Keeper):
+        def leave(self):
+            drive.interrupts += 1
+            return super().leave()
+
+        poll = Runner.poll
+
+    drive = make(Interrupted(), detach=True)
+
+    summary = drive.run(iter([planned(0), planned(1)]))
+
+    assert summary.interrupted
+    assert (summary.left, summary.remaining, summary.counts) == (0, 1, {State.DONE: 1})
+
+
 def test_skipped_sets_are_counted_and_told(make):
     drive = make(Runner({}))
     summary = drive.run(iter([planned(0, Decision.SKIP), planned(1), planned(2, Decision.SKIP)]))

@@ -168,6 +168,12 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     metavar="CODE,...",
     help="Exit codes that mean success.  [default: those of the study, or 0]",
 )
+@how(
+    "--detach",
+    is_flag=True,
+    help="Hand the runs to the queue of the runner and leave; the same command, later, takes "
+    "them on.",
+)
 @how("--break-lock", is_flag=True, help="Take over the lock of a driver that is surely gone.")
 @shown(
     "-o",

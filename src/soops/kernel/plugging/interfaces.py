@@ -36,6 +36,8 @@ class RunnerSetup:
     survive : bool
         Whether runs are to go on when the driver is killed; only for runners whose spec
         says that they are ``detachable``.
+    detach : bool
+        Whether the driver hands over all it can, and leaves; only for runners with ``leave``.
     """
 
     n_workers: int = 2
@@ -44,6 +46,7 @@ class RunnerSetup:
     root: Path = Path()
     say: Callable[[str], None] = lambda text: None
     survive: bool = False
+    detach: bool = False
 
 
 class Runner(Protocol):
@@ -67,6 +70,11 @@ class Runner(Protocol):
     under way, pairs of run directory and number, the queue was given: they wait, run, or have
     ended unheard. When the plan comes to one of these, ``adopt`` gets its job, and returns a
     token for it as ``submit`` would, but submits nothing.
+
+    Such a runner may also have ``leave()``, for ``--detach``: it tries once more to give its
+    queue what is not there yet, and returns what changed by now, as ``poll`` does, without
+    waiting; what the queue did not take has never begun. After that ``close`` leaves the jobs
+    alone. ``submit`` and ``leave`` may be called again before it.
     """
 
     def capacity(self) -> int:

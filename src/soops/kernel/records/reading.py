@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from soops.kernel.records.attempts import read_attempt
+from soops.kernel.records.attempts import AttemptToken, read_attempt
 from soops.kernel.records.directories import decoded
 from soops.kernel.records.index import Index, IndexRow, Problem
 from soops.kernel.records.journal import read_under_way
 from soops.kernel.records.lock import Holder, read_holder
+from soops.kernel.records.roots import read_study_file
 from soops.kernel.records.rundir import RunTemplate
 from soops.kernel.study.identity import loads_many
 from soops.kernel.values import State
@@ -70,7 +71,8 @@ def open_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
 
     The index is used when there is one that can be believed, else the directories are read.
     Runs that a driver had under way when it died are LOST, with the cause "interrupted",
-    unless they go on without it, or came to an end that the next driver will record.
+    unless they go on without it, wait in a queue, or came to an end that the next driver will
+    record.
 
     Parameters
     ----------
@@ -97,8 +99,9 @@ def open_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
         under_way = index.in_states(State.QUEUED, State.RUNNING)
         # Asked before and after: a driver may have begun, or come to its end, in between.
         if under_way and _is_gone(holder) and _is_gone(read_holder(root)):
+            study = read_study_file(root)
             for row in under_way:
-                _settle(root, row)
+                _settle(root, row, study is not None and study.keeps_jobs)
             index.upsert(under_way)
         yield Rows(index, synced.problems)
 
@@ -109,16 +112,24 @@ def read_rows(root: str | os.PathLike[str], template: RunTemplate | None = None)
         return rows.full()
 
 
-def _settle(root: str | os.PathLike[str], row: IndexRow) -> None:
+def _settle(root: str | os.PathLike[str], row: IndexRow, in_queue: bool) -> None:
     """Say of a run that has no driver any more whether it goes on, or how it ended."""
     token = read_attempt(os.path.join(root, row["directory"]), row["attempts"])
-    if token is not None and token.survives and token.held:
-        row["state"] = State.RUNNING.value
+    if token is None and in_queue:
+        row["state"] = State.QUEUED.value
     elif token is not None and token.ended and token.outcome is not None:
         for name in ("state", "cause", "returncode", "signal", "elapsed"):
             row[name] = token.outcome.get(name)
+        row["finished"] |= in_queue and row["state"] == State.DONE.value
+    elif token is not None and _goes_on(token, in_queue):
+        row["state"] = State.RUNNING.value
     else:
         row["state"], row["cause"] = State.LOST.value, "interrupted"
+
+
+def _goes_on(token: AttemptToken, in_queue: bool) -> bool:
+    # Of locks on other machines not every file system knows.
+    return not token.over if in_queue else bool(token.survives and token.held)
 
 
 def _is_gone(holder: Holder | None) -> bool:

@@ -62,6 +62,8 @@ class StudyFile:
         Its command line; empty when it was called from Python.
     runner : str
         Where the runs are.
+    keeps_jobs : bool
+        Whether the runner has a queue that keeps jobs while there is no driver.
     ended : str or None
         ISO 8601, UTC; None while the driver runs, and for ever when it was killed.
     """
@@ -79,6 +81,7 @@ class StudyFile:
     unhashed: tuple[str, ...] = ()
     argv: tuple[str, ...] = ()
     runner: str = ""
+    keeps_jobs: bool = False
     ended: str | None = None
 
 
@@ -137,7 +140,7 @@ def _study_file(given: Mapping[str, Any]) -> StudyFile:
             if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
                 raise TypeError(f"{item.name} is not a list of texts")
             value = tuple(value)
-        elif not isinstance(value, hint) or isinstance(value, bool):
+        elif not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
             raise TypeError(f"{item.name} is a {type(value).__name__}")
         values[item.name] = value
     return StudyFile(**values)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import StudyError
+from soops.kernel.records.journal import read_under_way
 from soops.kernel.records.lock import read_holder
 from soops.kernel.records.reading import read_rows
 from soops.kernel.records.roots import read_study_file
@@ -50,7 +51,7 @@ class StudyStatus:
     counts : mapping
         State to number of runs, of those that were ever begun.
     running : tuple of str
-        Directories of the runs under way, below ``root``.
+        Directories of the runs that wait or go on, below ``root``.
     started, ended, active : str or None
         ISO 8601, UTC: start and end of the last driver, and the newest thing known.
     cwd : str
@@ -73,16 +74,23 @@ class StudyStatus:
     active: str | None = None
     cwd: str = ""
     argv: tuple[str, ...] = ()
+    keeps_jobs: bool = False
+    """Whether what is under way waits or goes on in a queue when there is no driver."""
     newest: str | None = None
     """Directory of the run that began or ended last."""
 
     @property
     def state(self) -> str:
-        """``running``, ``elsewhere`` (on another machine), ``ended`` or ``died``."""
+        """``running``, ``elsewhere`` (on another machine), ``queued``, ``ended`` or ``died``.
+
+        A study that is ``queued`` has no driver, but runs that wait or go on in a queue.
+        """
         if self.alive:
             return "running"
         if self.alive is None:
             return "elsewhere"
+        if self.keeps_jobs and self.running:
+            return "queued"
         return "ended" if self.ended is not None or self.pid is None else "died"
 
     @property
@@ -119,9 +127,14 @@ class StudyStatus:
 
 
 def is_at_work(root: str | os.PathLike[str]) -> bool:
-    """Return whether the driver of a study works, or is elsewhere and may work."""
+    """Return whether the driver of a study works, or may work elsewhere, or a queue for it."""
     holder = read_holder(root)
-    return holder is not None and holder.is_alive() is not False
+    if holder is not None and holder.is_alive() is not False:
+        return True
+    study = read_study_file(root)
+    if study is None or not study.keeps_jobs or not read_under_way(root):
+        return False
+    return status_of(root).state == "queued"
 
 
 def status_of(root: str | os.PathLike[str]) -> StudyStatus:
@@ -166,6 +179,7 @@ def status_of(root: str | os.PathLike[str]) -> StudyStatus:
         active=max(times, default=None),
         cwd=study.cwd if study is not None else "",
         argv=study.argv if study is not None else (),
+        keeps_jobs=study is not None and study.keeps_jobs,
         newest=os.path.join(path, newest["directory"]) if newest is not None else None,
     )
 

@@ -19,15 +19,15 @@ from soops.kernel.app import App
 from soops.kernel.errors import RunnerError, SoopsError
 from soops.kernel.plugging.interfaces import Runner
 from soops.kernel.runs.interrupts import heeding
-from soops.kernel.runs.jobs import JobMaker
+from soops.kernel.runs.jobs import Attempt, JobMaker
 from soops.kernel.runs.judging import judge
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.retry import wants_retry
 from soops.kernel.runs.sources import Sets, tell, waits
 from soops.kernel.runs.survivors import Survivors
+from soops.kernel.runs.tally import Tally
 from soops.kernel.values import (
     Decision,
-    Job,
     Outcome,
     PlannedRun,
     RunRecord,
@@ -46,19 +46,6 @@ __all__ = ["Drive"]
 GLANCE = 2000
 #: Seconds between two looks at signals when nothing happens.
 TICK = 0.2
-#: Failures kept for the summary.
-SHOWN = 5
-
-
-@dataclasses.dataclass(slots=True)
-class _Attempt:
-    planned: PlannedRun
-    job: Job
-    tries: int
-    """Attempts at it in this pass, this one included."""
-    running: bool = False
-    survived: bool = False
-    """Whether an earlier driver began it, and no runner answers for it."""
 
 
 class Drive:
@@ -116,20 +103,15 @@ class Drive:
         self.sets = sets
         self.on_record = on_record
         self.say = say
-        self.under_way: dict[str, _Attempt] = {}
+        self.under_way: dict[str, Attempt] = {}
         #: When each may be tried again, in that order, as the delay is the same for all.
         self.again: deque[tuple[float, PlannedRun, int]] = deque()
-        self.counts: dict[State, int] = {}
-        self.failures: list[RunRecord] = []
-        self.total = 0
-        self.skipped = 0
-        self.remaining = 0
+        self.tally = Tally()
         self.exhausted = False
         self.stopped = ""
         self.interrupts = 0
         self.told_drain = self.told_cancel = False
         self.error: SoopsError | None = None
-        self.began = time.monotonic()
 
     def run(self, plan: Iterator[PlannedRun]) -> Summary:
         """Run what is planned; return how it went.
@@ -141,7 +123,7 @@ class Drive:
         SoopsError
             What the plan or the ledger raised, after the runs under way have ended.
         """
-        self.began = time.monotonic()
+        self.tally.began = time.monotonic()
         with heeding(self._interrupt):
             try:
                 self._loop(plan)
@@ -153,17 +135,8 @@ class Drive:
 
     def summary(self) -> Summary:
         """Return how the pass stands, or ended: also one that ended with :attr:`error`."""
-        return Summary(
-            total=self.total,
-            skipped=self.skipped,
-            counts=dict(self.counts),
-            elapsed=time.monotonic() - self.began,
-            failures=tuple(self.failures),
-            interrupted=self.interrupts > 0,
-            stopped=self.stopped or (self.error.message if self.error is not None else ""),
-            root=self.study.root,
-            remaining=self.remaining,
-        )
+        stopped = self.stopped or (self.error.message if self.error is not None else "")
+        return self.tally.summary(self.study.root, stopped, self.interrupts > 0)
 
     def _loop(self, plan: Iterator[PlannedRun]) -> None:
         while True:
@@ -174,6 +147,8 @@ class Drive:
                 self._obey()
                 if not self.under_way and (self._closing or self._is_over):
                     break
+                if self.options.detach and self._leaves(plan):
+                    break
                 for update in (*self._call(self.runner.poll, wait), *self.survivors.poll()):
                     self._apply(update)
                 self.ledger.tick()
@@ -181,7 +156,7 @@ class Drive:
                 self.interrupts += 1
             if self.interrupts > 2:
                 break
-        self.remaining += len(self.again)
+        self.tally.remaining += len(self.again)
 
     @property
     def _is_over(self) -> bool:
@@ -210,12 +185,9 @@ class Drive:
                 if planned is None:
                     self.exhausted = True
                     break
-                self.total += 1
+                self.tally.total += 1
                 if planned.decision is Decision.SKIP:
-                    self.skipped += 1
-                    self.ledger.skip(planned)
-                    if self.sets is not None:
-                        tell(self.sets, planned.parameters.values, self.ledger.record_of(planned))
+                    self._skip(planned)
                 elif not self._take_on(planned):
                     batch.append((planned, 1))
             else:
@@ -226,10 +198,36 @@ class Drive:
         self._submit(batch[:room])
         return more
 
+    def _skip(self, planned: PlannedRun) -> None:
+        self.tally.skipped += 1
+        self.ledger.skip(planned)
+        if self.sets is not None:
+            tell(self.sets, planned.parameters.values, self.ledger.record_of(planned))
+
+    def _leaves(self, plan: Iterator[PlannedRun]) -> bool:
+        """Let the runner keep what it was given, once it takes no more; return whether to go."""
+        full = self._call(self.runner.capacity) <= 0
+        if self._closing or not (full or self._is_over):
+            return False
+        for planned in plan:
+            self.tally.total += 1
+            if planned.decision is Decision.SKIP:
+                self._skip(planned)
+            elif not self._take_on(planned):
+                self.tally.remaining += 1
+        self.exhausted = True
+        leave: Any = getattr(self.runner, "leave", None)  # without it --detach is refused
+        for update in self._call(leave):
+            self._apply(update)
+        if self._closing or (self.again and not full):
+            return False
+        self.tally.left = len(self.under_way)
+        return True
+
     def _room(self) -> int:
         """Return how many runs may be handed over; those that survived need workers, too."""
         room: int = self._call(self.runner.capacity)
-        if len(self.survivors):
+        if len(self.survivors) and not self.options.detach:
             ours = sum(not item.survived for item in self.under_way.values())
             room = min(room, self.options.n_workers - len(self.survivors) - ours)
         return max(room, 0)
@@ -247,7 +245,7 @@ class Drive:
         token, number = found
         planned = dataclasses.replace(planned, attempts=number - 1)
         job = self.jobs.make(planned, number)
-        attempt = _Attempt(planned, job, 1, running=bool(token), survived=bool(token))
+        attempt = Attempt(planned, job, 1, running=bool(token), survived=bool(token))
         if not token:
             adopt: Any = getattr(self.runner, "adopt", None)  # it says that it holds the run
             (token,) = self._call(adopt, [job])
@@ -269,14 +267,14 @@ class Drive:
                 attempt=attempt.job.attempt,
             )
 
-    def _prepare(self, batch: list[tuple[PlannedRun, int]]) -> list[_Attempt]:
+    def _prepare(self, batch: list[tuple[PlannedRun, int]]) -> list[Attempt]:
         """Return the attempts whose directories are ready; each is in the journal before."""
-        attempts: list[_Attempt] = []
+        attempts: list[Attempt] = []
         ready = 0
         try:
             for planned, tries in batch:
                 job = self.jobs.make(planned, planned.attempts + tries)
-                attempts.append(_Attempt(planned, job, tries))
+                attempts.append(Attempt(planned, job, tries))
             if attempts:
                 self.ledger.submitted([(item.planned, item.job) for item in attempts])
             for item in attempts:
@@ -305,10 +303,10 @@ class Drive:
         except SoopsError as exc:
             self._fail(exc)
 
-    def _ended(self, attempt: _Attempt, outcome: Outcome) -> None:
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         if outcome.state is State.CANCELLED and outcome.started is None:
             self.ledger.withdrawn(attempt.planned, attempt.job)
-            self.remaining += 1
+            self.tally.remaining += 1
             return
         options = self.options
         again = not self._closing and wants_retry(
@@ -322,9 +320,7 @@ class Drive:
             else:
                 self.again.append((time.monotonic() + options.retry_delay, *item))
             return
-        self.counts[record.state] = self.counts.get(record.state, 0) + 1
-        if record.state is not State.DONE and len(self.failures) < SHOWN:
-            self.failures.append(record)
+        self.tally.add(record)
         self.app.emit("soops_run_ended", study=self.study, record=record)
         if self.on_record is not None:
             self.on_record(record)
@@ -332,8 +328,7 @@ class Drive:
         self._count_failures()
 
     def _count_failures(self) -> None:
-        limit = self.options.max_failures
-        bad = sum(n for state, n in self.counts.items() if state is not State.DONE)
+        limit, bad = self.options.max_failures, self.tally.bad
         if limit is not None and bad >= limit and not self.stopped:
             self.stopped = f"{bad} run{'s' * (bad > 1)} did not end well (--max-failures {limit})"
             self.say(f"stopping: {self.stopped}; waiting for {len(self.under_way)} under way")
@@ -390,7 +385,7 @@ class Drive:
                 continue  # it is still in the journal, for the next driver
             outcome = Outcome(state=State.LOST, cause="runner", message=why)
             self.ledger.ended(attempt.planned, attempt.job, outcome)
-            self.counts[State.LOST] = self.counts.get(State.LOST, 0) + 1
+            self.tally.counts[State.LOST] = self.tally.counts.get(State.LOST, 0) + 1
         self.under_way.clear()
 
     def _interrupt(self, number: int) -> None:

@@ -1,15 +1,19 @@
-"""Planned runs to jobs: what is the same for all runs of a study is worked out once."""
+"""Planned runs to jobs: what is the same for all runs of a study is worked out once.
+
+For ``drive``, which keeps an ``Attempt`` of each that is under way.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.values import Job, PlannedRun, RunInfo
 
-__all__ = ["LAUNCH", "JobMaker"]
+__all__ = ["LAUNCH", "Attempt", "JobMaker"]
 
 #: What a slot serves when a run function asks for nothing else.
 LAUNCH = "soops.kernel.runs.launch:main"
@@ -63,3 +67,16 @@ class JobMaker:
                 **self._shared,
             )
         )
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A run under way."""
+
+    planned: PlannedRun
+    job: Job
+    tries: int
+    """Attempts at it in this pass, this one included."""
+    running: bool = False
+    survived: bool = False
+    """Whether an earlier driver began it, and no runner answers for it."""

@@ -146,6 +146,7 @@ class Ledger:
             output_dir=os.path.abspath(run.output_dir),
             argv=run.argv,
             runner=run.runner,
+            keeps_jobs=self._held is not None,
         )
         write_study_file(self.root, self._study)
         register_root(self.root)

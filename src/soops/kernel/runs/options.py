@@ -57,6 +57,8 @@ class RunOptions:
         Exit codes that mean success; None: those of the study, usually 0.
     survive : bool
         Let runs go on when the driver is killed; the next one takes them on.
+    detach : bool
+        Hand over what the runner's queue takes, and leave; a later pass takes it on.
     """
 
     section: str | None = None
@@ -86,6 +88,7 @@ class RunOptions:
     silent: bool = False
     durable: bool = False
     survive: bool = False
+    detach: bool = False
     break_lock: bool = False
     dry_run: bool = False
     shell: bool = False

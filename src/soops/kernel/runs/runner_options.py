@@ -50,6 +50,7 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
         root=root,
         say=say,
         survive=options.survive,
+        detach=options.detach,
     )
     try:
         runner: Runner = app.resolve("runner", options.runner)(setup)
@@ -60,6 +61,12 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
             f"the runner {options.runner!r} could not be started: {type(exc).__name__}: {exc}",
             hint="see its options: soops plugins show NAME",
         ) from exc
+    if options.detach and not hasattr(runner, "leave"):
+        runner.close()
+        raise UsageError(
+            f"the runner {options.runner!r} has no queue that works on without this command",
+            hint="leave --detach out, or choose a runner of a batch system",
+        )
     return runner
 
 

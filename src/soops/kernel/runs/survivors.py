@@ -19,6 +19,7 @@ from soops.kernel.errors import StudyError
 from soops.kernel.records import machine
 from soops.kernel.records.attempts import AttemptToken, read_attempt
 from soops.kernel.records.journal import Entry, read_under_way
+from soops.kernel.records.roots import read_study_file
 from soops.kernel.runs.orphans import end_marked, marked_processes
 from soops.kernel.runs.wire import outcome_of
 from soops.kernel.values import Outcome, State, Update
@@ -149,8 +150,16 @@ class Survivors:
 
 
 def require_none(root: str | os.PathLike[str]) -> None:
-    """Raise StudyError when runs of a root go on without a driver."""
-    for entry in read_under_way(root):
+    """Raise StudyError when runs of a root wait or go on without a driver."""
+    under_way = read_under_way(root)
+    study = read_study_file(root) if under_way else None
+    if study is not None and study.keeps_jobs:
+        raise StudyError(
+            f"{len(under_way)} run{'s' * (len(under_way) > 1)} of {os.fspath(root)!r} may wait in "
+            f"the queue of the runner {study.runner!r}",
+            hint="start its study again first: to the end, or to stop it with Ctrl-C, twice",
+        )
+    for entry in under_way:
         directory = os.path.join(os.path.abspath(root), entry.directory)
         token = read_attempt(directory, entry.attempt)
         if token is not None and token.survives and lives(token, directory):

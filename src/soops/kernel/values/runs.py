@@ -206,6 +206,8 @@ class Summary:
     root: Path = Path()
     remaining: int = 0
     """Planned runs that were not started."""
+    left: int = 0
+    """Runs that their runner keeps, to wait or to go on (``--detach``)."""
 
     @property
     def ok(self) -> bool:
