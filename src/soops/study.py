@@ -214,7 +214,7 @@ def _drive(
             say=say,
         )
         try:
-            summary = drive.run(plan_runs(prepared, ledger.known, options))
+            summary = drive.run(plan_runs(prepared, ledger.known, options, whole=False))
         except SoopsError:
             runner.close()
             if drive.error is not None:  # the runner is whole, so what ended is known

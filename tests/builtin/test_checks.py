@@ -82,3 +82,15 @@ def test_each_understands_its_own_only():
     assert exit_code("done.txt") is None
     assert file_exists("exit:0") is None
     assert function("done.txt") is None
+
+
+def test_files_are_looked_for_by_the_path_of_the_directory_alone(tmp_path):
+    inner, outer = tmp_path / "run" / "done.txt", tmp_path / "outside"
+    inner.parent.mkdir()
+    check = file_exists(["done.txt", str(outer)])
+    inner.touch()
+    assert not check.glance(str(inner.parent))
+    outer.touch()
+    assert check.glance(str(inner.parent))
+    assert not check.glance(str(tmp_path))
+    assert not file_exists("a\0b").glance(str(tmp_path))

@@ -100,7 +100,7 @@ def test_paths_are_escaped_for_the_quotes_they_stand_in(text, directory):
 
 TEXT = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=0, max_size=60
-)
+).filter(lambda text: text != "@undefined")  # which leaves the option out
 
 
 @settings(deadline=None, max_examples=60)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from soops.kernel.values import frozen
 from soops.kernel.values.frozen import dataclass
 
 
@@ -50,6 +51,24 @@ class Standard(Base):
     own: int = 1
 
 
+@pytest.fixture(autouse=True, params=["few", "many"])
+def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Try each class as it is at first, and when many of it were made."""
+    for cls in (Base, More, Checked):
+        monkeypatch.setattr(cls, "__init__", cls.__init__)
+        monkeypatch.setattr(cls, "__value_count__", frozen.MANY - 1)
+    if request.param == "many":
+        given: dict[Any, dict[str, Any]] = {Base: {"name": ""}, More: {"name": ""}}
+        for cls in (Base, More, Checked):
+            generic = cls.__init__
+            cls(**given.get(cls, {"size": 1}))
+            assert cls.__init__ is not generic
+    else:
+        for cls in (Base, More, Checked):
+            monkeypatch.setattr(cls, "__value_count__", 0)
+    return request.param
+
+
 def test_defaults_and_factories():
     one, two = Base(name="a"), Base(name="a")
     assert (one.size, one.tags) == (3, [])
@@ -60,7 +79,7 @@ def test_defaults_and_factories():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, r"Base\(\) misses the keyword arguments 'name'"),
+        ({}, r"Base\(\) miss.+ arguments?:? 'name'"),
         ({"name": "a", "nam": 1}, r"Base\(\) got an unexpected keyword argument 'nam'"),
     ],
 )
@@ -123,6 +142,15 @@ def test_what_is_checked_after_it_was_made():
         Checked(size=-1)
     with pytest.raises(ValueError, match="too small"):
         dataclasses.replace(Checked(size=1), size=-1)
+
+
+def test_a_class_without_fields_of_its_own_may_inherit():
+    class Plain(Base):
+        pass
+
+    values = [Plain(name="a") for _ in range(2 * frozen.MANY)]
+    assert (values[-1].name, values[-1].tags) == ("a", [])
+    assert values[-1] == values[0] != Base(name="a")
 
 
 def test_a_standard_class_may_inherit():

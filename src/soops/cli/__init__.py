@@ -8,6 +8,7 @@ library that give scripts the commands as functions (``soops.run_parametric``, .
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -95,7 +96,7 @@ def usage_errors(program: str) -> Iterator[None]:
 def _call(program: str, args: Sequence[str] | None) -> int:
     """Run a command line and turn whatever happens into an exit code."""
     words = list(sys.argv[1:] if args is None else args)
-    with _streams():
+    with _streams(), _collecting_rarely():
         try:
             from soops.cli.group import invoke
 
@@ -196,6 +197,17 @@ def _streams() -> Iterator[None]:
     finally:
         log.propagate = propagate
         log.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Look for circles of garbage more rarely: nearly all that a command makes early stays."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _never_fail(stream: TextIO) -> None:

@@ -54,6 +54,8 @@ class _Option:
 
 @dataclass(slots=True)
 class _Section:
+    """A section while it is read."""
+
     name: str
     line: int
     options: dict[str, _Option] = field(default_factory=dict)

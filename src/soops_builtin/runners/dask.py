@@ -48,6 +48,8 @@ _Key = tuple[str, int]
 
 @dataclass(slots=True)
 class _Task:
+    """A batch of jobs that dask has."""
+
     future: Any
     tokens: set[str]
     """Those of its jobs that have not ended."""

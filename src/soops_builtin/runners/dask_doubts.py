@@ -26,6 +26,8 @@ TELL = 5.0
 
 @dataclass(slots=True)
 class _Doubt:
+    """A job of which it is too early to say that it is lost."""
+
     job: Job
     outcome: Outcome | None
     """How it was lost; None of a job that has not begun, and waits for earlier attempts."""

@@ -13,7 +13,9 @@ from soops.kernel.values.frozen import dataclass
 __all__ = ["Check", "Runner", "RunnerSetup", "Store"]
 
 #: ``check(directory, parameters, options, record)``; ``record`` is None for a run of old
-#: that left none, ``options`` a namespace of the options of ``soops-run``.
+#: that left none, ``options`` a namespace of the options of ``soops-run``. A check that looks
+#: at nothing but the directory may have ``glance(path)``, too, which takes its path as text
+#: and is asked instead: for thousands of runs the other arguments take longer than the look.
 Check = Callable[[Path, Mapping[str, Any], Any, RunRecord | None], bool]
 
 

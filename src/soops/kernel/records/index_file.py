@@ -292,7 +292,9 @@ def from_sql(value: Any) -> Any:
 
 def from_row(values: tuple[Any, ...]) -> IndexRow:
     """Return the row that :func:`to_row` was given."""
-    row = dict(zip(COLUMNS, map(from_sql, values), strict=True))
+    if bytes in map(type, values):
+        values = tuple(map(from_sql, values))
+    row = dict(zip(COLUMNS, values, strict=True))
     row["finished"] = bool(row["finished"])
     return cast("IndexRow", row)
 

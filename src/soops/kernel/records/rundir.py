@@ -118,6 +118,10 @@ class RunTemplate:
         """Return the path of a run directory, as the template is: relative or absolute."""
         return f"{self._before}{number:03d}-{pkey}{self._after}"
 
+    def name(self, number: int, pkey: str) -> str:
+        """Return the same below the root, as :meth:`parse` takes it."""
+        return f"{self._prefix}{number:03d}-{pkey}{self._suffix}"
+
     def parse(self, name: str) -> tuple[int, str] | None:
         """Return the number and key in a name below the root; None when it is no such name.
 

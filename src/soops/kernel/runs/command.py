@@ -26,6 +26,8 @@ Segments = list[str | tuple[str, str, Callable[[str], str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Option:
+    """An option of the program, compiled."""
+
     key: str
     segments: Segments
     is_flag: bool

@@ -20,34 +20,45 @@ from soops.kernel.runs.launch.marks import MARK
 if TYPE_CHECKING:
     from soops.kernel.runs.launch.processes import Entry
 
-__all__ = ["end_adopted", "end_marked", "marked_processes", "subreaper"]
+__all__ = ["adopt_if_wanted", "end_adopted", "end_marked", "marked_processes", "subreaper"]
 
 #: Seconds that killed processes get to go.
 PATIENCE = 10.0
 #: Looks that find nothing before it is believed.
 MISSES = 5
 
-_exclusive = False
+_wanted = _exclusive = False
 
 
 @contextmanager
-def subreaper() -> Iterator[bool]:
-    """Let the orphans of killed slots come to this process; give whether they will.
+def subreaper() -> Iterator[None]:
+    """Let the orphans of killed slots come to this process, from the first slot on.
 
     For a program that is a driver and nothing else (``soops-run``): within the block any child
     of this process in a session of its own that is not a slot counts as left by a run, and is
     ended when a slot dies. Never use it in a notebook or a library.
     """
-    from soops.kernel.runs.launch import processes
-
-    global _exclusive
-    before = _exclusive
-    _exclusive = processes.adopt_orphans()
+    global _wanted, _exclusive
+    before = _wanted
+    _wanted = True
     try:
-        yield _exclusive
+        yield
     finally:
-        _exclusive = before
-        processes.adopt_orphans(before)
+        _wanted = before
+        if _exclusive and not before:
+            from soops.kernel.runs.launch import processes
+
+            _exclusive = False
+            processes.adopt_orphans(False)
+
+
+def adopt_if_wanted() -> None:
+    """Do what :func:`subreaper` asked for: a slot is about to be started."""
+    global _exclusive
+    if _wanted and not _exclusive:
+        from soops.kernel.runs.launch import processes
+
+        _exclusive = processes.adopt_orphans()
 
 
 def end_adopted(slots: Collection[int]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ CHUNK = 256
 COUNTED = 100_000
 #: The reason for which a set is not run when the check says so.
 FINISHED = "finished"
+_STATES = {state.value: state for state in State}
 BAD = (State.FAILED, State.TIMEOUT, State.LOST, State.CANCELLED)
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
@@ -73,8 +74,7 @@ def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
             values.update(prepared.compute(values))
         if not all(expression.holds(values) for expression in prepared.where):
             continue
-        hashed = _hashed(values, unhashed)
-        key = pkey(hashed)
+        key = pkey(_hashed(values, unhashed) if unhashed else values)
         if seen is not None:
             if key in seen:
                 continue
@@ -83,15 +83,28 @@ def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
         yield ParameterSet(index=number, values=MappingProxyType(values), pkey=key, identity="")
 
 
-def plan_runs(prepared: Prepared, known: KnownRuns, options: RunOptions) -> Iterator[PlannedRun]:
+def plan_runs(
+    prepared: Prepared, known: KnownRuns, options: RunOptions, *, whole: bool = True
+) -> Iterator[PlannedRun]:
     """Say of each set where it lives, what its command is, and whether it will be run.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The study.
+    known : KnownRuns
+        Its runs of old.
+    options : RunOptions
+        What is to be run again.
+    whole : bool
+        False: leave the commands of sets that are skipped empty, for who does not read them.
 
     Raises
     ------
     StudyError
         When a check or a computing class of the user raises.
     """
-    planner = _Planner(prepared, known, options)
+    planner = _Planner(prepared, known, options, whole)
     sets = parameter_sets(prepared)
     # What comes from a source may depend on what came out of the last one.
     size = CHUNK if prepared.sets is None else 1
@@ -100,8 +113,13 @@ def plan_runs(prepared: Prepared, known: KnownRuns, options: RunOptions) -> Iter
 
 
 class _Planner:
-    def __init__(self, prepared: Prepared, known: KnownRuns, options: RunOptions) -> None:
+    def __init__(
+        self, prepared: Prepared, known: KnownRuns, options: RunOptions, whole: bool
+    ) -> None:
         self.prepared = prepared
+        self.whole = whole
+        #: Asks a check that looks at nothing but the directory.
+        self.glance: Callable[[str], bool] | None = getattr(prepared.check, "glance", None)
         self.known = known
         self.options = options
         self.unhashed = set(prepared.info.unhashed)
@@ -162,11 +180,12 @@ class _Planner:
             SCRIPT_DIR: prepared.info.base,
         }
         decision, reason = self._decide(directory, values, row)
+        wanted = self.whole or decision is not Decision.SKIP
         return PlannedRun(
             parameters=item,
             number=number,
             directory=directory,
-            command=prepared.command.build(values),
+            command=prepared.command.build(values) if wanted else "",
             decision=decision,
             reason=reason,
             attempts=(row["attempts"] or 0) if row is not None else 0,
@@ -175,10 +194,12 @@ class _Planner:
         )
 
     def _known_directory(self, row: Mapping[str, Any]) -> str:
-        name = row["directory"]
-        parsed = self.prepared.template.parse(name)
+        name, template = row["directory"], self.prepared.template
+        if name == template.name(row["number"], row["pkey"]):
+            return template.directory(row["number"], row["pkey"])
+        parsed = template.parse(name)
         if parsed is not None:
-            return self.prepared.template.directory(*parsed)
+            return template.directory(*parsed)
         return os.path.join(self.root, name)
 
     def _decide(
@@ -191,14 +212,13 @@ class _Planner:
             return Decision.RUN, "new"
         if level == 2:
             return Decision.RERUN, "-r 2 runs everything again"
-        state = State(row["state"])
-        how = how_it_ended(state, row["cause"], row["returncode"], row["signal"])
+        state = _STATES[row["state"]]
         if self.options.rerun:
-            return self._decide_rerun(state, how, directory, values, row)
+            return self._decide_rerun(state, _how(state, row), directory, values, row)
         if state in UNDER_WAY:
             return Decision.RERUN, "it was interrupted"
         if state in BAD:
-            return Decision.RERUN, f"the last attempt ended {how}"
+            return Decision.RERUN, f"the last attempt ended {_how(state, row)}"
         if self._is_finished(directory, values, row):
             return Decision.SKIP, FINISHED
         if state is State.DONE:
@@ -227,8 +247,10 @@ class _Planner:
     def _is_finished(
         self, directory: str, values: Mapping[str, Any], row: Mapping[str, Any]
     ) -> bool:
-        record = _as_record(row) if row["state"] != State.UNKNOWN else None
         try:
+            if self.glance is not None:
+                return self.glance(directory)
+            record = _as_record(row) if row["state"] != State.UNKNOWN else None
             return bool(
                 self.prepared.check(Path(directory), dict(values), self.prepared.namespace, record)
             )
@@ -239,6 +261,10 @@ class _Planner:
                 f"the completion check raised {type(exc).__name__}: {exc}",
                 hint=f"it was asked about {directory!r}",
             ) from exc
+
+
+def _how(state: State, row: Mapping[str, Any]) -> str:
+    return how_it_ended(state, row["cause"], row["returncode"], row["signal"])
 
 
 def _as_record(row: Mapping[str, Any]) -> RunRecord:

@@ -14,6 +14,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.errors import RunnerError
+from soops.kernel.runs import orphans
 from soops.kernel.runs.wire import LAUNCH, ends, fields_of, open_pipe, outcome_of, program
 from soops.kernel.values import Job, Outcome, State, Update
 
@@ -101,6 +102,7 @@ class Slot:
         """
         import subprocess
 
+        orphans.adopt_if_wanted()
         reply, end = open_pipe()
         command = [*program(self.launch), str(end), str(os.getpid())]
         try:
@@ -263,8 +265,6 @@ class Slot:
         token = next(iter(self.pending))
         job = self.pending.pop(token)
         if code < 0:  # its guard was killed too: perhaps nobody has cleaned up
-            from soops.kernel.runs import orphans
-
             orphans.end_adopted({slot.pid for slot in _live})
             orphans.end_marked(job.directory)
         text = "the slot that ran it was ended from outside"

@@ -39,7 +39,7 @@ def pkey(values: Mapping[str, Any]) -> str:
     values : mapping
         Sorted keys first, computed ones after; without unhashed keys.
     """
-    return _md5(str(dict(values)))
+    return _md5(str(values if type(values) is dict else dict(values)))
 
 
 def pkey_of_texts(texts: Mapping[str, str]) -> str:
