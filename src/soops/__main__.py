@@ -1,6 +1,6 @@
 """``python -m soops`` is the command ``soops``."""
 
-from soops.cli import main
+from soops.cli.scripts import soops
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    soops()

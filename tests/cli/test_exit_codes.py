@@ -13,6 +13,7 @@ import click
 import pytest
 
 import soops.cli
+import soops.cli.scripts
 from soops.cli import group
 from soops.kernel.errors import (
     ExitCode,
@@ -164,9 +165,9 @@ def test_the_scripts_are_those_of_the_project():
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     for name, target in tomllib.loads(text)["project"]["scripts"].items():
         module, _, entry = target.partition(":")
-        assert module == "soops.cli"
-        assert entry in soops.cli.__all__
-        assert name.removeprefix("soops").lstrip("-") == entry.removesuffix("main").rstrip("_")
+        assert module == "soops.cli.scripts"
+        assert entry in soops.cli.scripts.__all__
+        assert name.removeprefix("soops-") == entry
 
 
 @pytest.mark.parametrize("name", ["", "-run", "-scoop", "-find", "-info", "-jobs"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from soops.kernel.records import machine
-from soops.kernel.records.record import checked
+from soops.kernel.records.record_fields import checked
 from soops.kernel.values.frozen import dataclass
 
 __all__ = ["AttemptToken", "drop_tokens", "read_attempt", "token_path"]

@@ -339,7 +339,7 @@ class DirectoryReader:
     def _output_dir(self, name: str, number: int, pkey: str) -> str:
         if self.template is None:
             return os.path.join(self.root, name)
-        if self.template.parse(name) == (number, pkey):
+        if self.template.name(number, pkey) == name or self.template.parse(name) == (number, pkey):
             return self.template.directory(number, pkey)
         return os.path.join(self.template.root, name)
 

@@ -268,7 +268,10 @@ def _check(connection: sqlite3.Connection) -> None:
 
 def to_row(row: IndexRow) -> tuple[Any, ...]:
     """Return a row as SQLite takes it."""
-    return tuple([to_sql(value) for value in row.values()])
+    values = tuple(row.values())
+    if "".join([value for value in values if type(value) is str]).isascii():
+        return values
+    return tuple(map(to_sql, values))
 
 
 def to_sql(value: Any) -> Any:

@@ -24,6 +24,7 @@ from soops.kernel.records.disk import (
     free_name,
     read_file,
 )
+from soops.kernel.records.record_fields import FIELDS, checked
 from soops.kernel.study.identity import from_jsonable, to_jsonable
 from soops.kernel.values import RunRecord, State
 
@@ -56,48 +57,10 @@ _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",\n"
 
 # --- values and JSON ---------------------------------------------------------------------
 
-_TEXT, _NUMBER, _WHOLE = (str,), (int, float), (int,)
-#: Field to the types of its JSON value and whether it may be null.
-_FIELDS: dict[str, tuple[tuple[type, ...], bool]] = {
-    "schema": (_WHOLE, False),
-    "identity": (_TEXT, False),
-    "pkey": (_TEXT, False),
-    "number": (_WHOLE, False),
-    "directory": (_TEXT, False),
-    "state": (_TEXT, False),
-    "cause": (_TEXT, False),
-    "returncode": (_WHOLE, True),
-    "signal": (_TEXT, True),
-    "started": (_TEXT, True),
-    "ended": (_TEXT, True),
-    "elapsed": (_NUMBER, True),
-    "cpu_time": (_NUMBER, True),
-    "max_rss": (_WHOLE, True),
-    "tree_rss": (_WHOLE, True),
-    "host": (_TEXT, True),
-    "attempts": (_WHOLE, False),
-    "runner": (_TEXT, False),
-    "run_function": (_TEXT, False),
-    "message": (_TEXT, False),
-    "output_key": (_TEXT, False),
-    "command": ((str, list), False),
-    "parameters": ((dict,), False),
-    "provenance": ((dict,), False),
-}
-#: Field to the types of a value that needs no other look, but for the size of an integer.
-_EXACT = {
-    name: frozenset((*types, type(None)) if nullable else types)
-    for name, (types, nullable) in _FIELDS.items()
-}
-_ABSENT = object()
-_REQUIRED = frozenset({"identity", "pkey", "number", "directory", "state", "command", "parameters"})
-_LARGE = 2**63
-_STATES = frozenset(state.value for state in State)
-
 
 def record_to_dict(record: RunRecord) -> dict[str, Any]:
     """Return a record as plain JSON values; parameters keep their types (see ``identity``)."""
-    given = {name: getattr(record, name) for name in _FIELDS}
+    given = {name: getattr(record, name) for name in FIELDS}
     given["state"] = record.state.value
     for name in ("elapsed", "cpu_time"):
         value = given[name]
@@ -128,41 +91,6 @@ def record_from_dict(given: Mapping[str, Any]) -> RunRecord:
         if name in values:
             values[name] = {key: from_jsonable(item) for key, item in values[name].items()}
     return RunRecord(**values)
-
-
-def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known fields of a record in JSON form, once their types are right.
-
-    Raises
-    ------
-    ValueError
-        Naming the first field that is wrong.
-    """
-    values = {}
-    for name, exact in _EXACT.items():
-        value = given.get(name, _ABSENT)
-        kind = type(value)
-        if kind not in exact or (kind is int and not -_LARGE <= value < _LARGE):
-            if value is _ABSENT and name not in _REQUIRED:
-                continue
-            raise ValueError(_what_is_wrong(name, value))
-        values[name] = value
-    if values["state"] not in _STATES:
-        raise ValueError(f"state is {values['state']!r}")
-    command = values["command"]
-    if isinstance(command, list) and not all(isinstance(word, str) for word in command):
-        raise ValueError("command is not a list of texts")
-    return values
-
-
-def _what_is_wrong(name: str, value: Any) -> str:
-    if value is _ABSENT:
-        return f"{name} is missing"
-    if value is None:
-        return f"{name} is null"
-    if type(value) is int and int in _EXACT[name]:
-        return f"{name} is too large"
-    return f"{name} is a {type(value).__name__}"
 
 
 # --- the file ----------------------------------------------------------------------------

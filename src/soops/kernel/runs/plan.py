@@ -61,6 +61,21 @@ def count_sets(prepared: Prepared) -> int | None:
 
 def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
     """Generate the sets of a study; the identity of each is left for who needs it."""
+    for index, values, key in _keyed_values(prepared):
+        yield _parameter_set(index, values, key, "")
+
+
+def _parameter_set(index: int, values: Mapping[str, Any], key: str, mark: str) -> ParameterSet:
+    # Listeners are shown these values; nobody can change them.
+    shown = MappingProxyType(values)
+    return ParameterSet(index=index, values=shown, pkey=key, identity=mark)
+
+
+#: The index of a set, its values, and their key.
+_Keyed = tuple[int, dict[str, Any], str]
+
+
+def _keyed_values(prepared: Prepared) -> Iterator[_Keyed]:
     unhashed = set(prepared.info.unhashed)
     given: Iterable[dict[str, Any]] = prepared.space
     if prepared.sets is not None:
@@ -72,15 +87,14 @@ def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
     for number, values in enumerate(given):
         if prepared.compute is not None:
             values.update(prepared.compute(values))
-        if not all(expression.holds(values) for expression in prepared.where):
+        if prepared.where and not all(item.holds(values) for item in prepared.where):
             continue
         key = pkey(_hashed(values, unhashed) if unhashed else values)
         if seen is not None:
             if key in seen:
                 continue
             seen.add(key)
-        # Listeners are shown these values; nobody can change them.
-        yield ParameterSet(index=number, values=MappingProxyType(values), pkey=key, identity="")
+        yield number, values, key
 
 
 def plan_runs(
@@ -105,7 +119,7 @@ def plan_runs(
         When a check or a computing class of the user raises.
     """
     planner = _Planner(prepared, known, options, whole)
-    sets = parameter_sets(prepared)
+    sets = _keyed_values(prepared)
     # What comes from a source may depend on what came out of the last one.
     size = CHUNK if prepared.sets is None else 1
     while chunk := list(itertools.islice(sets, size)):
@@ -126,40 +140,37 @@ class _Planner:
         self.number = known.next_number()
         self.root = str(prepared.template.root)
 
-    def plan(self, chunk: list[ParameterSet]) -> Iterator[PlannedRun]:
-        rows = dict(self.known.lookup_pkeys([item.pkey for item in chunk]))
+    def plan(self, chunk: list[_Keyed]) -> Iterator[PlannedRun]:
+        rows = dict(self.known.lookup_pkeys([key for _, _, key in chunk]))
         missing = {
-            identity(_hashed(item.values, self.unhashed)): item.pkey
-            for item in chunk
-            if item.pkey not in rows
+            identity(_hashed(values, self.unhashed)): key
+            for _, values, key in chunk
+            if key not in rows
         }
         if missing:
             by_identity = self.known.lookup_identities(list(missing))
-            by_older = self._lookup_older([item for item in chunk if item.pkey not in rows])
+            by_older = self._lookup_older([item for item in chunk if item[2] not in rows])
             rows.update({missing[mark]: row for mark, row in by_identity.items()})
             rows.update(by_older)
         marks = {key: mark for mark, key in missing.items()}
-        for item in chunk:
-            row = rows.get(item.pkey)
-            mark = marks.get(item.pkey) or (row and row["identity"]) or ""
+        for index, values, key in chunk:
+            row = rows.get(key)
+            mark = marks.get(key) or (row and row["identity"]) or ""
             if not mark:
-                mark = identity(_hashed(item.values, self.unhashed))
+                mark = identity(_hashed(values, self.unhashed))
             # A directory keeps the key in its name, by whatever way its set was found.
-            key = row["pkey"] if row is not None else item.pkey
-            yield self._one(
-                ParameterSet(index=item.index, values=item.values, pkey=key, identity=mark),
-                row,
-            )
+            key = row["pkey"] if row is not None else key
+            yield self._one(_parameter_set(index, values, key, mark), row)
 
-    def _lookup_older(self, items: list[ParameterSet]) -> dict[str, Mapping[str, Any]]:
+    def _lookup_older(self, items: list[_Keyed]) -> dict[str, Mapping[str, Any]]:
         """Return the rows of sets whose values soops 2026.2 read otherwise, by their keys now."""
         if self.prepared.older is None:
             return {}
         keys = {}
-        for item in items:
-            values = self.prepared.older(item.index)
+        for index, _, key in items:
+            values = self.prepared.older(index)
             if values is not None:
-                keys[pkey(_hashed(values, self.unhashed))] = item.pkey
+                keys[pkey(_hashed(values, self.unhashed))] = key
         return {keys[key]: row for key, row in self.known.lookup_pkeys(list(keys)).items()}
 
     def _one(self, item: ParameterSet, row: Mapping[str, Any] | None) -> PlannedRun:
