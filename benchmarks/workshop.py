@@ -35,9 +35,12 @@ class Workshop:
         self.cache = cache
         self.top = Path(tempfile.mkdtemp(prefix="soops-benchmarks-"))
         self._count = 0
+        self._slurm: dict[str, str] = {}
 
     def close(self) -> None:
         """Remove the directories; not before, as deleting slows what is measured next."""
+        if self._slurm:
+            _slurm_script("stop", self._slurm)
         shutil.rmtree(self.top, ignore_errors=True)
 
     def fresh(self) -> Path:
@@ -74,6 +77,29 @@ class Workshop:
             raise Missing(f"there is no {name} on this machine")
         return found
 
+    def slurm(self) -> dict[str, str]:
+        """Return the environment in which the commands of a Slurm of our own find it.
+
+        Raises
+        ------
+        Missing
+            When there is none, or this user cannot start one.
+        """
+        if "SLURM_CONF" in os.environ:
+            return {}
+        if not self._slurm:
+            self.program("slurmctld")
+            if os.geteuid() != 0:
+                raise Missing("only root can start a Slurm of its own")
+            root = self.top / "slurm"
+            env = {"SLURM_ROOT": str(root), "SLURM_CONF": str(root / "slurm.conf")}
+            env["SLURM_NODES"] = "1"
+            done = _slurm_script("start", env)
+            if done.returncode:
+                raise Missing(f"Slurm does not start: {done.stderr.strip()[-200:]}")
+            self._slurm = env
+        return self._slurm
+
     def peer(self, name: str) -> str:
         """Return the Python of the environment of a peer; install it when it is not there.
 
@@ -98,3 +124,14 @@ class Workshop:
                 raise Missing(f"{name} cannot be installed: {done.stderr.strip()[-200:]}")
             (folder / "installed").touch()
         return str(python)
+
+
+def _slurm_script(what: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start or stop a Slurm on this machine, with the scripts of the plugin's tests."""
+    scripts = Path(__file__).parent.parent / "plugins-example" / "soops-slurm" / "tests" / "slurm"
+    return subprocess.run(
+        ["bash", scripts / f"{what}-slurm.sh"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+    )

@@ -9,5 +9,6 @@ __all__ = ["load"]
 
 def load() -> None:
     """Register every benchmark."""
-    for name in ("running", "preloading", "gathering", "finding", "language", "starting"):
+    rooms = ("running", "queueing", "preloading", "gathering", "finding", "language", "starting")
+    for name in rooms:
         importlib.import_module(f"benchmarks.cases.{name}")

@@ -32,13 +32,15 @@ def _write_module(directory: Path) -> None:
     (directory / "mod.py").write_text(MODULE)
 
 
-def _ours(workshop: Workshop, count: int, *words: str) -> Side:
+def ours(workshop: Workshop, count: int, *words: str, env: dict[str, str] | None = None) -> Side:
+    """Return our side of a number of small runs."""
     study = f"n=@range({count}), output_dir='runs/%s'"
     return Side(
         label=workshop.ours,
         words=(workshop.python, "-m", "soops", "run", "-n", "2", *words, study, "mod.py"),
         prepare=_write_module,
         check=partial(all_recorded, count),
+        env=env or {},
     )
 
 
@@ -57,7 +59,8 @@ def _directories(count: int, directory: Path) -> None:
         (directory / str(number)).mkdir()
 
 
-def _outputs(count: int, directory: Path) -> None:
+def outputs(count: int, directory: Path) -> None:
+    """Check that every run has written its file."""
     found = sum((directory / str(number) / "out").stat().st_size > 0 for number in range(count))
     assert found == count
 
@@ -73,9 +76,9 @@ def _runs(name: str, full: int, pairs: int) -> None:
             label="`xargs -P2`, no records",
             words=("sh", "-c", line),
             prepare=partial(_directories, count),
-            check=partial(_outputs, count),
+            check=partial(outputs, count),
         )
-        return _ours(workshop, count), peer
+        return ours(workshop, count), peer
 
 
 _runs("runs-1000", 1000, 5)
@@ -95,9 +98,9 @@ def through_dask(workshop: Workshop) -> tuple[Side, Side]:
         label="`client.map`, no records",
         words=(workshop.python, "plain.py", str(count)),
         prepare=prepare,
-        check=partial(_outputs, count),
+        check=partial(outputs, count),
     )
-    return _ours(workshop, count, "--runner", "dask"), peer
+    return ours(workshop, count, "--runner", "dask"), peer
 
 
 @benchmark("nothing-to-do", "5000 finished runs, the same command again", goal=1.0)
@@ -108,17 +111,17 @@ def nothing_to_do(workshop: Workshop) -> tuple[Side, Side]:
     count = workshop.size(5000, 50)
     parallel = workshop.program("parallel")
     line = f"seq 0 {count - 1} | {parallel} -j2 --resume --joblog log 'echo {{}} > {{}}/out'"
-    ours = _ours(workshop, count)
+    mine = ours(workshop, count)
 
     def finished(directory: Path) -> None:
-        ours.prepare(directory)
-        subprocess.run(ours.words, cwd=directory, check=True, capture_output=True)
+        mine.prepare(directory)
+        subprocess.run(mine.words, cwd=directory, check=True, capture_output=True)
 
     def finished_peer(directory: Path) -> None:
         _directories(count, directory)
         subprocess.run(("sh", "-c", line), cwd=directory, check=True, capture_output=True)
 
     return (
-        Side(label=ours.label, words=ours.words, prepare=finished, check=ours.check),
+        Side(label=mine.label, words=mine.words, prepare=finished, check=mine.check),
         Side(label="GNU parallel --resume", words=("sh", "-c", line), prepare=finished_peer),
     )
