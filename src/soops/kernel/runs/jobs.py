@@ -43,6 +43,7 @@ class JobMaker:
     ) -> None:
         self._run_function = run_function
         self._root = root
+        self._folder = self._absolute_folder = ""
         self._capture = options.capture
         self._shared: Mapping[str, Any] = {
             "launch": LAUNCH,
@@ -55,10 +56,10 @@ class JobMaker:
 
     def make(self, planned: PlannedRun, attempt: int) -> Job:
         """Return the job of a planned run."""
-        directory = os.path.abspath(planned.directory)
+        directory, key = self._place(planned.directory)
         return self._run_function(
             Job(
-                key=os.path.relpath(directory, self._root),
+                key=key,
                 attempt=attempt,
                 command=planned.command,
                 directory=directory,
@@ -67,6 +68,25 @@ class JobMaker:
                 **self._shared,
             )
         )
+
+    def _place(self, directory: str) -> tuple[str, str]:
+        """Return the absolute path of a run directory, and its path below the root.
+
+        The directories of a study are nearly all in one folder, which is made absolute once.
+        """
+        name = directory[directory.rfind("/") + 1 :]
+        folder = directory[: len(directory) - len(name)]
+        if name in ("", ".", ".."):
+            absolute = os.path.abspath(directory)
+        else:
+            if folder != self._folder or not self._absolute_folder:
+                self._folder = folder
+                self._absolute_folder = os.path.join(os.path.abspath(folder or "."), "")
+            absolute = self._absolute_folder + name
+        key = absolute.removeprefix(f"{self._root}/")
+        if not key or key == absolute:
+            key = os.path.relpath(absolute, self._root)
+        return absolute, key
 
 
 @dataclass(slots=True)

@@ -40,6 +40,8 @@ def judge(outcome: Outcome, shell: bool, accept_exit: Collection[int]) -> Outcom
     if outcome.cause != "exit":
         return outcome
     if outcome.returncode in accept_exit:
+        if outcome.state is State.DONE:
+            return outcome
         return dataclasses.replace(outcome, state=State.DONE)
     died = _DEADLY.get((outcome.returncode or 0) - 128)
     if died is not None and shell:
