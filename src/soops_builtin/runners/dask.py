@@ -27,7 +27,9 @@ from soops.api import (
 from soops_builtin.runners import dask_worker
 from soops_builtin.runners.dask_cluster import Connection, connect
 from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
+from soops_builtin.runners.dask_factory import words_of
 from soops_builtin.runners.dask_options import DaskOptions
+from soops_builtin.runners.dask_presence import Presence
 
 __all__ = ["DaskOptions", "DaskRunner"]
 
@@ -80,6 +82,7 @@ class DaskRunner:
         self._doubts = Doubts(self._lease, setup.say)
         self._connection: Connection = connect(setup, options)
         self._client = self._connection.client
+        self._presence = Presence(self._connection, setup.say)
         self._watch: Watch[None] = Watch()
         self._name = f"soops-{uuid.uuid4().hex[:12]}"
         self._topic = f"{self._name}-outcomes"
@@ -157,6 +160,8 @@ class DaskRunner:
             When the scheduler is gone and there are jobs that wait.
         """
         self._clean_up()
+        if self._jobs and not self._closing:
+            self._presence.look(len(self._jobs))
         if not self._messages and not self._done:
             self._watch.wait(timeout)
         updates: list[Update] = []
@@ -298,7 +303,7 @@ class DaskRunner:
         why, killers = f"dask says: {status}", False
         if status == "error":
             error = task.future.exception(timeout=5.0)
-            why, killers = _words(error), type(error).__name__ == "KilledWorker"
+            why, killers = words_of(error), type(error).__name__ == "KilledWorker"
         for token in list(task.tokens):
             if token in self._cancelled:
                 self._end(token, self._not_heard_of(token), updates)
@@ -387,8 +392,3 @@ class DaskRunner:
 
 
 _NOT_STARTED = dask_worker.to_message(dask_worker.NOT_STARTED)
-
-
-def _words(error: BaseException | None) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300]

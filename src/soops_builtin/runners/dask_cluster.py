@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import logging
 import multiprocessing
 import os
@@ -12,11 +13,11 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from soops.api import RunnerError, RunnerSetup, UsageError
 from soops_builtin.runners import dask_worker
+from soops_builtin.runners.dask_factory import adapt, close_early, made_by, words_of
 
 if TYPE_CHECKING:
     from soops_builtin.runners.dask_options import DaskOptions
@@ -44,17 +45,26 @@ class Connection:
 
     def __init__(self, client: Any, cluster: Any, n_workers: int) -> None:
         self.client, self.cluster, self.n_workers = client, cluster, n_workers
-        self._threads = n_workers
+        self._found: list[int] | None = None
         self._asked = 0.0
 
     def threads(self) -> int:
         """Return how many tasks run at once."""
+        return max(sum(self._look() or ()), self.n_workers)
+
+    def workers(self) -> int | None:
+        """Return how many workers there are, or None as long as that is not known."""
+        found = self._look()
+        return None if found is None else len(found)
+
+    def _look(self) -> list[int] | None:
+        """Return the threads of each worker."""
         now = time.monotonic()
         if now - self._asked > FRESH:
             self._asked = now
             with contextlib.suppress(Exception):  # asked again soon
-                self._threads = sum(self.client.nthreads().values())
-        return max(self._threads, self.n_workers)
+                self._found = list(self.client.nthreads().values())
+        return self._found
 
     @property
     def alive(self) -> bool:
@@ -109,25 +119,18 @@ def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
     try:
         if options.scheduler or options.scheduler_file:
             _refuse_cluster_kwargs(setup)
-            how = {"scheduler_file": options.scheduler_file} if options.scheduler_file else {}
-            if options.tls_ca:
-                how["security"] = _security(options)
-            client = make_client(
-                options.scheduler or None, timeout=CONNECT, set_as_default=False, **how
-            )
+            how = {"security": _security(options)} if options.tls_ca else {}
+            limit = time.monotonic() + CONNECT
+            address = options.scheduler or _address_in(options.scheduler_file, limit)
+            left = max(limit - time.monotonic(), 0.1)
+            client = make_client(address, timeout=left, set_as_default=False, **how)
         else:
             cluster = _make(setup, options)
             client = make_client(cluster, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as exc:
         if cluster is not None:
-            cluster.close()
-        root: BaseException = exc
-        while root.__cause__ is not None:  # dask wraps what is wrong
-            root = root.__cause__
-        raise RunnerError(
-            f"no dask cluster: {type(root).__name__}: {root}",
-            hint="check --runner-opt scheduler=..., --cluster-kwargs, and that the scheduler runs",
-        ) from exc
+            close_early(cluster)
+        raise _no_cluster(exc, options) from exc
     if cluster is not None and not options.cluster:
         _leave_groups(client)
     _say_what_is_open(setup, client)
@@ -136,13 +139,32 @@ def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
     return Connection(client, cluster, setup.n_workers)
 
 
+def _no_cluster(exc: Exception, options: DaskOptions) -> RunnerError:
+    root: BaseException = exc
+    while root.__cause__ is not None:  # dask wraps what is wrong
+        root = root.__cause__
+    where = options.scheduler or options.scheduler_file
+    wait = f" at {where} (waited {CONNECT:g} s)" if where else ""
+    return RunnerError(
+        f"no dask cluster{wait}: {words_of(root)}",
+        hint="check --runner-opt scheduler=..., --cluster-kwargs, and that the scheduler runs",
+    )
+
+
+def _address_in(file: str, limit: float) -> str:
+    """Return the address that a scheduler wrote; a client would wait for the file for ever."""
+    while True:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not written yet
+            return str(json.loads(Path(file).read_text())["address"])
+        if time.monotonic() > limit:
+            raise TimeoutError("there is no such file, or no address in it")
+        time.sleep(0.05)
+
+
 def _make(setup: RunnerSetup, options: DaskOptions) -> Any:
     tls = _temporary() if options.tls else {}
     if options.cluster:
-        cluster = _named(options.cluster)(**{**tls, **setup.cluster_kwargs})
-        if hasattr(cluster, "scale") and "n_workers" not in setup.cluster_kwargs:
-            cluster.scale(setup.n_workers)
-        return cluster
+        return made_by(options, {**tls, **setup.cluster_kwargs}, setup.n_workers)
     import dask
     import distributed
 
@@ -161,7 +183,9 @@ def _make(setup: RunnerSetup, options: DaskOptions) -> Any:
     }
     # A task waits at the scheduler, not behind another one on a worker that may be long.
     with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-        return make(**{**defaults, **tls, **setup.cluster_kwargs})
+        cluster = make(**{**defaults, **tls, **setup.cluster_kwargs})
+    adapt(cluster, options)
+    return cluster
 
 
 def _security(options: DaskOptions) -> Any:
@@ -224,16 +248,6 @@ def _say_link(setup: RunnerSetup, client: Any) -> None:
         setup.say("dask dashboard: there is none without bokeh (pip install bokeh)")
     elif client.dashboard_link:
         setup.say(f"dask dashboard: {client.dashboard_link}")
-
-
-def _named(name: str) -> Any:
-    try:
-        return resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as exc:
-        raise UsageError(
-            f"cluster={name!r} of the dask runner cannot be loaded: {exc}",
-            hint="give module:name, for instance dask_jobqueue:SLURMCluster",
-        ) from exc
 
 
 def _refuse_cluster_kwargs(setup: RunnerSetup) -> None:

@@ -22,7 +22,9 @@ class DaskOptions:
         File that a running scheduler wrote.
     cluster : str
         What makes a cluster, as ``module:name``: ``dask_jobqueue:SLURMCluster``. It gets
-        ``--cluster-kwargs``, and is scaled to ``--n-workers``.
+        ``--cluster-kwargs``, and is scaled to ``--n-workers`` unless it is adaptive.
+    adapt : str
+        ``MIN-MAX``: a cluster made here has so many workers as there is work for.
     dashboard : bool
         Whether a cluster made here opens its dashboard.
     dashboard_address : str
@@ -41,6 +43,7 @@ class DaskOptions:
     scheduler: str = ""
     scheduler_file: str = ""
     cluster: str = ""
+    adapt: str = ""
     dashboard: bool = False
     dashboard_address: str = "127.0.0.1:0"
     lease: float = 60.0
@@ -55,7 +58,11 @@ class DaskOptions:
             raise ValueError(f"{' and '.join(given)} exclude each other")
         if not SHORTEST_LEASE <= self.lease < float("inf"):
             raise ValueError(f"lease={self.lease:g} is not {SHORTEST_LEASE:g} seconds or more")
+        if self.adapt:
+            self.bounds()
         runs_already = bool(self.scheduler or self.scheduler_file)
+        if self.adapt and runs_already:
+            raise ValueError("adapt is for a cluster made here; a scheduler has its own workers")
         files = [name for name in ("tls_ca", "tls_cert", "tls_key") if getattr(self, name)]
         if files and not runs_already:
             raise ValueError(f"{files[0]} is for a scheduler; for a cluster made here say tls=yes")
@@ -65,3 +72,12 @@ class DaskOptions:
             raise ValueError(
                 "tls is for a cluster made here; a scheduler needs tls_ca, tls_cert, tls_key"
             )
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the least and the largest number of workers of ``adapt``."""
+        least, dash, most = self.adapt.partition("-")
+        if not (dash and least.isdecimal() and most.isdecimal()):
+            raise ValueError(f"adapt={self.adapt!r} is not MIN-MAX, for instance 0-20")
+        if not int(least) <= int(most) or int(most) == 0:
+            raise ValueError(f"adapt={self.adapt}: there is no such number of workers")
+        return int(least), int(most)
