@@ -273,6 +273,13 @@ class Cluster:
         alive_ones = [worker for worker in self.workers if worker.poll() is None]
         self.add(count - len(alive_ones))
 
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until the scheduler knows so many workers."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+
     def spawn(self, *words: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start ``dask WORDS...`` in a session of its own."""
         log = self.folder / f"{words[0]}-{len(self.processes)}.log"

@@ -365,6 +365,19 @@ def test_a_broken_runner_is_named_and_its_runs_are_lost(make):
     assert ("lost", "r0#1") in drive.ledger.events
 
 
+def test_a_runner_that_gives_up_may_name_what_never_began(make):
+    def gives_up(runner):
+        error = RunnerError("no cable")
+        error.unbegun = {"t2"}
+        raise error
+
+    drive = make(Runner({}, on_poll=gives_up))
+    with pytest.raises(RunnerError, match="no cable"):
+        drive.run(iter([planned(0), planned(1)]))
+    assert ("lost", "r0#1") in drive.ledger.events
+    assert [what for what, key in drive.ledger.events if key.startswith("r1")][-1] == "withdrawn"
+
+
 def test_a_plan_that_raises_lets_the_others_end_first(make):
     def plan():
         yield planned(0)

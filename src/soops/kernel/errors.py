@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from soops.kernel.values import Source
 
@@ -97,6 +97,8 @@ class RunnerError(SoopsError):
     """The runner itself broke; not a run."""
 
     code = ExitCode.RUNNER
+    unbegun: Collection[str] = ()
+    """Tokens of jobs that have not begun and never will: all is as if these were not submitted."""
 
 
 class LockedError(SoopsError):

@@ -5,7 +5,6 @@ Dask is imported only when a runner is made. What happens on a worker is in ``da
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 import time
@@ -28,8 +27,10 @@ from soops_builtin.runners import dask_worker
 from soops_builtin.runners.dask_cluster import Connection, connect
 from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
 from soops_builtin.runners.dask_factory import words_of
+from soops_builtin.runners.dask_insistence import Insistence
 from soops_builtin.runners.dask_options import DaskOptions
 from soops_builtin.runners.dask_presence import Presence
+from soops_builtin.runners.dask_sight import Sight
 
 __all__ = ["DaskOptions", "DaskRunner"]
 
@@ -37,8 +38,6 @@ __all__ = ["DaskOptions", "DaskRunner"]
 TASK_SECONDS = 0.05
 #: Jobs in a task at most.
 MAX_BATCH = 32
-#: Seconds between two requests to end jobs that were cancelled and have not ended.
-INSIST = 1.0
 #: Seconds, besides the grace of the jobs under way, that closing may take.
 PATIENCE = 10.0
 #: How often a job may wait on workers that all die before it counts as lost.
@@ -86,6 +85,8 @@ class DaskRunner:
         self._watch: Watch[None] = Watch()
         self._name = f"soops-{uuid.uuid4().hex[:12]}"
         self._topic = f"{self._name}-outcomes"
+        self._sight = Sight(setup.root, self._name)
+        self._unbegun: set[str] = set()
         self._sent = 0
         self._serial = itertools.count(1)
         self._batch = 1
@@ -94,17 +95,20 @@ class DaskRunner:
         self._backlog: deque[tuple[str, Job]] = deque()
         self._task_of: dict[str, _Key] = {}
         self._tasks: dict[_Key, _Task] = {}
-        self._cancelled: set[str] = set()
-        self._unwanted: set[str] = set()
+        self._running: set[str] = set()
         self._asked: set[str] = set()
         self._waited: Counter[str] = Counter()
         self._told: list[Job] = []
         self._messages: deque[Mapping[str, Any]] = deque()
         self._done: deque[_Key] = deque()
+        self._insistence = Insistence(self._client, self._jobs, self._tasks, self._hear)
+        self._cancelled, self._unwanted = self._insistence.cancelled, self._insistence.unwanted
         self._client.subscribe_topic(self._topic, self._on_event)
 
     def capacity(self) -> int:
         """Return how many jobs it would take now, so that each worker has a task ahead."""
+        if self._sight.blind:
+            return 0
         busy = len(self._jobs) - len(self._doubts)
         return 2 * self._batch * self._connection.threads() - busy
 
@@ -117,6 +121,7 @@ class DaskRunner:
             When the scheduler is gone.
         """
         self._connection.check()
+        self._sight.ask(self._client, self._connection.workers())
         pairs = [(f"{self._name}-{next(self._serial)}", job) for job in jobs]
         self._jobs.update(pairs)
         self._backlog.extend(pair for pair in pairs if not self._doubts.hold(*pair))
@@ -129,6 +134,8 @@ class DaskRunner:
         Dask keeps the first few tasks of a kind on a worker even behind a long one, and the
         later ones at the scheduler. So nothing is sent ahead before.
         """
+        if self._sight.blind:
+            return
         workers = self._connection.threads()
         ahead = workers if self._sent > 2 * workers else 0
         room = workers + ahead - len(self._tasks)
@@ -141,7 +148,7 @@ class DaskRunner:
 
     def _send(self, batches: Sequence[Sequence[tuple[str, Job]]]) -> None:
         keys = [(self._name, next(self._serial)) for _ in batches]
-        how = {"topic": self._topic, "lease": self._lease}
+        how = {"topic": self._topic, "lease": self._lease, "sign": self._sight.sign}
         futures = self._client.map(
             dask_worker.run_batch, batches, key=keys, pure=False, retries=0, **how
         )
@@ -157,7 +164,8 @@ class DaskRunner:
         Raises
         ------
         RunnerError
-            When the scheduler is gone and there are jobs that wait.
+            When the scheduler is gone and there are jobs that wait, or when a worker does not
+            see the runs root and all jobs that have not begun were taken back.
         """
         self._clean_up()
         if self._jobs and not self._closing:
@@ -177,10 +185,22 @@ class DaskRunner:
                 self._backlog.append((token, job))
             else:
                 self._end(token, outcome, updates, final=True)
-        if (self._backlog or self._doubts) and not self._closing:
+        if self._sight.blind and not self._closing:
+            self._take_all_back(updates)
+        elif (self._backlog or self._doubts) and not self._closing:
             self._connection.check()
             self._fill()
         return updates
+
+    def _take_all_back(self, updates: Sequence[Update]) -> None:
+        """Let no job begin any more; raise when each has begun or is back, and all is told."""
+        self.withdraw(list(self._jobs))
+        if not updates and all(
+            token in self._running or token in self._doubts for token in self._jobs
+        ):
+            error = self._sight.error()
+            error.unbegun = self._unbegun
+            raise error
 
     def cancel(self, tokens: Sequence[str]) -> None:
         """End these jobs, with their grace; those that have not begun are dropped."""
@@ -205,8 +225,7 @@ class DaskRunner:
                 self._messages.append({"ended": ended, "final": True})
         left = tokens - waiting - doubtful
         if left:
-            (self._cancelled if begun else self._unwanted).update(left)
-            threading.Thread(target=self._insist, args=(left, begun), daemon=True).start()
+            self._insistence.begin(left, begun)
 
     def close(self) -> None:
         """End the jobs under way and what was made here; return in bounded time."""
@@ -220,49 +239,24 @@ class DaskRunner:
             while self._jobs and time.monotonic() < limit - PATIENCE / 2:
                 self.poll(0.1)
         finally:
-            self._closed = True
+            self._closed = self._insistence.closed = True
             self._clean_up()
+            self._sight.close()
             self._connection.close(PATIENCE)
             self._watch.close()
 
     # --- called by threads of the client
 
     def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        self._messages.append(event[1])
+        self._hear(event[1])
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        self._messages.append(message)
         self._watch.ring()
 
     def _on_done(self, future: Any) -> None:
         self._done.append(future.key)
         self._watch.ring()
-
-    def _insist(self, tokens: set[str], begun: bool) -> None:
-        """Ask the workers to stop jobs until all have ended; take back those nobody has."""
-        while not self._closed and (left := {item for item in tokens if item in self._jobs}):
-            if not begun and left <= self._cancelled:
-                return  # another thread asks for more
-            try:
-                answers = self._client.run(dask_worker.stop, sorted(left), begun, on_error="ignore")
-            except Exception:  # no worker, or no scheduler: done tasks will tell
-                answers = {}
-            left -= {token for answer in answers.values() for token in answer}
-            dropped: dict[str, dict[str, Any]] = {}
-            for task in list(self._tasks.values()):
-                if task.tokens and task.tokens <= left:
-                    for token in list(task.tokens):
-                        dropped[token] = dask_worker.to_message(self._not_heard_of(token))
-                    with contextlib.suppress(Exception):  # the same
-                        task.future.cancel()
-            if dropped:
-                self._messages.append({"ended": dropped})
-                self._watch.ring()
-            time.sleep(INSIST)
-
-    def _not_heard_of(self, token: str) -> Outcome:
-        """Return what is known of a job that was cancelled and that no worker in reach has."""
-        job = self._jobs.get(token)
-        if job is None or read_attempt(job.directory, job.attempt) is None:
-            return dask_worker.NOT_STARTED
-        return Outcome(state=State.LOST, cause="node", message="its worker is out of reach")
 
     # --- called by poll
 
@@ -270,7 +264,10 @@ class DaskRunner:
         if "running" in message:
             token, pid, host = message["running"]
             if token in self._jobs:
+                self._running.add(token)
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
+        if "blind" in message:
+            self._sight.blind = message["blind"]
         for token in reversed(message.get("back", ())):
             self._take_back(token, updates)
         final = message.get("final", False)
@@ -306,7 +303,7 @@ class DaskRunner:
             why, killers = words_of(error), type(error).__name__ == "KilledWorker"
         for token in list(task.tokens):
             if token in self._cancelled:
-                self._end(token, self._not_heard_of(token), updates)
+                self._end(token, self._insistence.not_heard_of(token), updates)
             elif killers and self._is_innocent(token):
                 self._take_back(token, updates)
             else:
@@ -341,8 +338,12 @@ class DaskRunner:
             self._doubts.drop(token)
         del self._jobs[token]
         self._waited.pop(token, None)
-        for names in (self._cancelled, self._unwanted, self._asked):
+        for names in (self._cancelled, self._unwanted, self._asked, self._running):
             names.discard(token)
+        if self._sight.blind and outcome.state is State.CANCELLED and outcome.started is None:
+            self._unbegun.add(token)
+            if not self._closing:  # its end is in the error
+                return
         if outcome.state is not State.LOST and outcome.started is not None:
             self._told.append(job)
         updates.append(Update(token=token, state=outcome.state, outcome=outcome))

@@ -9,17 +9,21 @@ scheduler ends its runs when the lease is over. Dask is imported only inside fun
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from soops.api import Job, Outcome, Slot, State, Update, Usage, thread_slot
 from soops_builtin.runners.dask_contact import contact_of
 
-__all__ = ["NOT_STARTED", "from_message", "run_batch", "stop", "to_message"]
+__all__ = ["NOT_STARTED", "from_message", "look_for", "run_batch", "stop", "to_message"]
 
+#: Seconds that a file which the driver wrote may need to appear here.
+APPEARS = 5.0
 #: Seconds for which the outcomes of short jobs are gathered into one message.
 TELL = 0.05
 
@@ -29,6 +33,7 @@ _lock = threading.Lock()
 _held: set[str] = set()
 _running: dict[str, Slot] = {}
 _stopped: set[str] = set()
+_seen: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,7 @@ class _Worker:
 
 
 def run_batch(
-    batch: Sequence[tuple[str, Job]], topic: str, lease: float
+    batch: Sequence[tuple[str, Job]], topic: str, lease: float, sign: str = ""
 ) -> dict[str, dict[str, Any]]:
     """Run jobs one after the other.
 
@@ -58,10 +63,12 @@ def run_batch(
         Tokens and jobs.
     topic : str
         Where the driver listens: to ``{"running": [token, pid, host]}`` of a job that lasts,
-        ``{"back": [token, ...]}`` of those that would have to wait for it, and
-        ``{"ended": {token: message}}``.
+        ``{"back": [token, ...]}`` of those that would have to wait for it,
+        ``{"ended": {token: message}}``, and ``{"blind": host}`` when the runs root is not here.
     lease : float
         Seconds without contact to the scheduler after which runs are ended.
+    sign : str
+        A file in the runs root, which shows that it is seen from here; empty: do not look.
 
     Returns
     -------
@@ -69,6 +76,10 @@ def run_batch(
         Token to message, for a driver that did not hear it.
     """
     worker = _worker(topic, lease)
+    host, sees = look_for(sign)
+    if not sees:
+        worker.tell({"blind": host})
+        return {token: to_message(NOT_STARTED) for token, _ in batch}
     ended: dict[str, dict[str, Any]] = {}
     untold: list[str] = []
     told_at = time.monotonic()
@@ -98,6 +109,26 @@ def run_batch(
         with _lock:
             _held.difference_update(token for token, _ in batch)
     return ended
+
+
+def look_for(sign: str) -> tuple[str, bool]:
+    """Return the name of this host, and whether a file is seen from it.
+
+    Parameters
+    ----------
+    sign : str
+        Was written on another host just now: a network file system may be late.
+    """
+    host = socket.gethostname()
+    limit = time.monotonic() + APPEARS
+    while sign and sign not in _seen:
+        if Path(sign).exists():
+            _seen.add(sign)
+        elif time.monotonic() > limit:
+            return host, False
+        else:
+            time.sleep(0.05)
+    return host, True
 
 
 def stop(tokens: Sequence[str], begun: bool) -> list[str]:

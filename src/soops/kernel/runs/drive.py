@@ -11,7 +11,7 @@ import dataclasses
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -369,7 +369,7 @@ class Drive:
         try:
             return method(*args)
         except SoopsError as exc:
-            self._abandon(str(exc))
+            self._abandon(str(exc), getattr(exc, "unbegun", ()))
             raise
         except Exception as exc:
             self._abandon(f"{type(exc).__name__}: {exc}")
@@ -378,11 +378,14 @@ class Drive:
                 hint="what ended before is recorded; start the same command again to go on",
             ) from exc
 
-    def _abandon(self, why: str) -> None:
+    def _abandon(self, why: str, unbegun: Collection[str] = ()) -> None:
         """Record the runs under way as lost: their runner cannot tell any more."""
-        for attempt in self.under_way.values():
+        for token, attempt in self.under_way.items():
             if attempt.survived:
                 continue  # it is still in the journal, for the next driver
+            if token in unbegun:
+                self.ledger.withdrawn(attempt.planned, attempt.job)
+                continue
             outcome = Outcome(state=State.LOST, cause="runner", message=why)
             self.ledger.ended(attempt.planned, attempt.job, outcome)
             self.tally.counts[State.LOST] = self.tally.counts.get(State.LOST, 0) + 1
