@@ -17,6 +17,7 @@ from typing import Any
 from soops.api import (
     Job,
     Outcome,
+    RunnerError,
     RunnerSetup,
     State,
     Update,
@@ -25,12 +26,13 @@ from soops.api import (
 )
 from soops_builtin.runners import dask_worker
 from soops_builtin.runners.dask_cluster import Connection, connect
+from soops_builtin.runners.dask_courier import Versions, enter, plain
 from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
 from soops_builtin.runners.dask_factory import words_of
 from soops_builtin.runners.dask_insistence import Insistence
+from soops_builtin.runners.dask_introduction import Introduction
 from soops_builtin.runners.dask_options import DaskOptions
 from soops_builtin.runners.dask_presence import Presence
-from soops_builtin.runners.dask_sight import Sight
 
 __all__ = ["DaskOptions", "DaskRunner"]
 
@@ -85,7 +87,8 @@ class DaskRunner:
         self._watch: Watch[None] = Watch()
         self._name = f"soops-{uuid.uuid4().hex[:12]}"
         self._topic = f"{self._name}-outcomes"
-        self._sight = Sight(setup.root, self._name)
+        self._introduction = Introduction(setup.root, self._name, options.far)
+        self._versions = Versions(setup.say)
         self._unbegun: set[str] = set()
         self._sent = 0
         self._serial = itertools.count(1)
@@ -107,7 +110,7 @@ class DaskRunner:
 
     def capacity(self) -> int:
         """Return how many jobs it would take now, so that each worker has a task ahead."""
-        if self._sight.blind:
+        if self._introduction.error:
             return 0
         busy = len(self._jobs) - len(self._doubts)
         return 2 * self._batch * self._connection.threads() - busy
@@ -121,7 +124,7 @@ class DaskRunner:
             When the scheduler is gone.
         """
         self._connection.check()
-        self._sight.ask(self._client, self._connection.workers())
+        self._introduction.make(self._client)
         pairs = [(f"{self._name}-{next(self._serial)}", job) for job in jobs]
         self._jobs.update(pairs)
         self._backlog.extend(pair for pair in pairs if not self._doubts.hold(*pair))
@@ -134,7 +137,7 @@ class DaskRunner:
         Dask keeps the first few tasks of a kind on a worker even behind a long one, and the
         later ones at the scheduler. So nothing is sent ahead before.
         """
-        if self._sight.blind:
+        if self._introduction.error:
             return
         workers = self._connection.threads()
         ahead = workers if self._sent > 2 * workers else 0
@@ -148,10 +151,9 @@ class DaskRunner:
 
     def _send(self, batches: Sequence[Sequence[tuple[str, Job]]]) -> None:
         keys = [(self._name, next(self._serial)) for _ in batches]
-        how = {"topic": self._topic, "lease": self._lease, "sign": self._sight.sign}
-        futures = self._client.map(
-            dask_worker.run_batch, batches, key=keys, pure=False, retries=0, **how
-        )
+        how = {"topic": self._topic, "lease": self._lease, "sign": self._introduction.sign}
+        plains = [plain(batch) for batch in batches]
+        futures = self._client.map(enter, plains, key=keys, pure=False, retries=0, **how)
         self._sent += len(keys)
         for key, future, batch in zip(keys, futures, batches, strict=True):
             self._tasks[key] = _Task(future, {token for token, _ in batch})
@@ -185,20 +187,19 @@ class DaskRunner:
                 self._backlog.append((token, job))
             else:
                 self._end(token, outcome, updates, final=True)
-        if self._sight.blind and not self._closing:
-            self._take_all_back(updates)
+        if self._introduction.error and not self._closing:
+            self._take_all_back(self._introduction.error, updates)
         elif (self._backlog or self._doubts) and not self._closing:
             self._connection.check()
             self._fill()
         return updates
 
-    def _take_all_back(self, updates: Sequence[Update]) -> None:
+    def _take_all_back(self, error: RunnerError, updates: Sequence[Update]) -> None:
         """Let no job begin any more; raise when each has begun or is back, and all is told."""
         self.withdraw(list(self._jobs))
         if not updates and all(
             token in self._running or token in self._doubts for token in self._jobs
         ):
-            error = self._sight.error()
             error.unbegun = self._unbegun
             raise error
 
@@ -241,7 +242,7 @@ class DaskRunner:
         finally:
             self._closed = self._insistence.closed = True
             self._clean_up()
-            self._sight.close()
+            self._introduction.close()
             self._connection.close(PATIENCE)
             self._watch.close()
 
@@ -267,7 +268,9 @@ class DaskRunner:
                 self._running.add(token)
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
         if "blind" in message:
-            self._sight.blind = message["blind"]
+            self._introduction.blind(message["blind"])
+        if "greeting" in message:
+            self._versions.hear(*message["greeting"])
         for token in reversed(message.get("back", ())):
             self._take_back(token, updates)
         final = message.get("final", False)
@@ -340,7 +343,11 @@ class DaskRunner:
         self._waited.pop(token, None)
         for names in (self._cancelled, self._unwanted, self._asked, self._running):
             names.discard(token)
-        if self._sight.blind and outcome.state is State.CANCELLED and outcome.started is None:
+        if (
+            self._introduction.error
+            and outcome.state is State.CANCELLED
+            and outcome.started is None
+        ):
             self._unbegun.add(token)
             if not self._closing:  # its end is in the error
                 return

@@ -73,6 +73,11 @@ class DaskOptions:
                 "tls is for a cluster made here; a scheduler needs tls_ca, tls_cert, tls_key"
             )
 
+    @property
+    def far(self) -> bool:
+        """Whether workers may be on other machines, where soops may be another one."""
+        return bool(self.scheduler or self.scheduler_file or self.cluster)
+
     def bounds(self) -> tuple[int, int]:
         """Return the least and the largest number of workers of ``adapt``."""
         least, dash, most = self.adapt.partition("-")

@@ -53,14 +53,14 @@ class _Worker:
 
 
 def run_batch(
-    batch: Sequence[tuple[str, Job]], topic: str, lease: float, sign: str = ""
+    batch: Sequence[tuple[str, Mapping[str, Any]]], topic: str, lease: float, sign: str = ""
 ) -> dict[str, dict[str, Any]]:
     """Run jobs one after the other.
 
     Parameters
     ----------
-    batch : sequence of (str, Job)
-        Tokens and jobs.
+    batch : sequence of (str, mapping)
+        Tokens, and the fields of jobs.
     topic : str
         Where the driver listens: to ``{"running": [token, pid, host]}`` of a job that lasts,
         ``{"back": [token, ...]}`` of those that would have to wait for it,
@@ -83,7 +83,7 @@ def run_batch(
     ended: dict[str, dict[str, Any]] = {}
     untold: list[str] = []
     told_at = time.monotonic()
-    waiting = dict(batch)
+    waiting = {token: Job(**fields) for token, fields in batch}
     with _lock:
         _held.update(waiting)
 

@@ -17,6 +17,13 @@ __all__ = ["LAUNCH", "ends", "fields_of", "open_pipe", "outcome_of", "program"]
 #: in a new interpreter with the arguments of a slot.
 LAUNCH = "soops.kernel.runs.launch:main"
 
+_RESOLVE = """\
+import sys
+from pkgutil import resolve_name
+sys.path.append(sys.argv.pop(1))
+resolve_name(sys.argv[1])(sys.argv[2:])
+"""
+
 
 def program(launch: str) -> list[str]:
     """Return the command of a slot, without its arguments.
@@ -35,8 +42,9 @@ def program(launch: str) -> list[str]:
         from soops.kernel.runs import launch as package
 
         return [sys.executable, "-I", "-S", "-X", "utf8", str(Path(package.__file__).parent)]
-    code = "import sys; from pkgutil import resolve_name; resolve_name(sys.argv[1])(sys.argv[2:])"
-    return [sys.executable, "-P", "-X", "utf8", "-c", code, launch]
+    # Where this soops is: on a far worker it may be in none of the usual places.
+    home = str(Path(__file__).parents[3])
+    return [sys.executable, "-P", "-X", "utf8", "-c", _RESOLVE, home, launch]
 
 
 def open_pipe() -> tuple[int, int]:

@@ -1,4 +1,6 @@
-"""Whether dask workers see the runs root, asked before a run begins on any of them.
+"""What passes between the driver and the workers of dask before a run begins on any of them.
+
+Workers get what they lack of soops, and are asked whether they see the runs root.
 
 The driver writes a file into it for as long as it works. The workers that are there are asked
 for that file before the first job is sent; those that come later look before their first batch.
@@ -13,8 +15,10 @@ from typing import Any
 
 from soops.api import RunnerError
 from soops_builtin.runners import dask_worker
+from soops_builtin.runners.dask_courier import NAME, courier
+from soops_builtin.runners.dask_factory import words_of
 
-__all__ = ["Sight"]
+__all__ = ["Introduction"]
 
 #: Seconds, besides those that a file may need to appear, for the answers of workers; who does
 #: not answer looks before its first batch.
@@ -22,8 +26,8 @@ ANSWERS = 5.0
 _PREFIX = "dask-soops-"
 
 
-class Sight:
-    """What workers are asked to look for, and who did not see it.
+class Introduction:
+    """What workers are given and are to look for, and what is wrong with them.
 
     Parameters
     ----------
@@ -32,46 +36,55 @@ class Sight:
     name : str
         Of the runner, as no other one has it: what was looked for in vain is remembered by
         network file systems.
+    carries : bool
+        Whether some workers may have no soops.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
-        self._root = root
+    def __init__(self, root: Path, name: str, carries: bool) -> None:
+        self._root, self._carries = root, carries
         self._sign = root / ".soops" / f"dask-{name}" if root.is_absolute() else None
-        self._written = self._asked = False
-        self.blind = ""
-        """The host of a worker that does not see the root."""
+        self._written = self._made = False
+        self.error: RunnerError | None = None
+        """Why no run must begin any more."""
 
     @property
     def sign(self) -> str:
         """What workers look for; empty for nothing."""
         return str(self._sign) if self._written else ""
 
-    def ask(self, client: Any, workers: int | None) -> None:
-        """Ask the workers that there are, once; those that come first are asked later.
+    def make(self, client: Any) -> None:
+        """Introduce the driver, once, to the workers that there are; dask does to later ones.
 
         Raises
         ------
         RunnerError
             When the file cannot be written.
         """
-        if self._sign is None or self._asked:
+        if self._made:
             return
-        self._asked = True
-        self._write(self._sign)
-        if not workers:
-            return
-        answers: dict[str, tuple[str, bool]] = {}
-
-        def work() -> None:
-            with suppress(Exception):  # no answers: each looks before its first batch
-                answers.update(client.run(dask_worker.look_for, self.sign, on_error="ignore"))
-
-        thread = threading.Thread(target=work, daemon=True)
+        self._made = True
+        if self._sign is not None:
+            self._write(self._sign)
+        thread = threading.Thread(target=self._ask, args=(client,), daemon=True)
         thread.start()
         thread.join(dask_worker.APPEARS + ANSWERS)
-        for host, sees in list(answers.values()):
+
+    def _ask(self, client: Any) -> None:
+        try:
+            client.register_plugin(courier(self._carries), name=NAME)
+        except Exception as exc:
+            self.error = RunnerError(
+                f"a dask worker cannot take the code of soops: {words_of(exc)}",
+                hint="install soops on the workers, or let them write to their local directory",
+            )
+            return
+        answers: dict[str, tuple[str, bool]] = {}
+        if self._sign is not None:
+            with suppress(Exception):  # no answers: each looks before its first batch
+                answers = client.run(dask_worker.look_for, self.sign, on_error="ignore")
+        for host, sees in answers.values():
             if not sees:
-                self.blind = host
+                self.blind(host)
 
     def _write(self, sign: Path) -> None:
         try:
@@ -86,10 +99,10 @@ class Sight:
             ) from exc
         self._written = True
 
-    def error(self) -> RunnerError:
-        """Return what is wrong when a worker is blind."""
-        return RunnerError(
-            f"the dask worker on {self.blind} does not see the directory of the runs, "
+    def blind(self, host: str) -> None:
+        """Note that a worker does not see the runs root."""
+        self.error = RunnerError(
+            f"the dask worker on {host} does not see the directory of the runs, "
             f"{str(self._root)!r}",
             hint="put it on a file system that all workers share, under the same name",
         )
