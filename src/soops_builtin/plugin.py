@@ -120,6 +120,7 @@ def soops_runners() -> Sequence[RunnerSpec]:
             name="dask",
             target=f"{home}.dask:DaskRunner",
             options=f"{home}.dask_options:DaskOptions",
+            resources=True,
             summary="a dask cluster: started here, or one that runs already",
         ),
     ]

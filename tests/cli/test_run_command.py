@@ -183,6 +183,7 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         "--runner=dask",
     ]
     words += ["--cluster-kwargs=processes=False", "--run-function=os.system", "-r=2", "-n=8"]
+    words += ["--resources=GPU=1,memory=4e9"]
     words += ["--generate-pars=g", "--compute-pars=class=C", "--conf=a=1", "-s=short"]
 
     assert typed("soops-run", *words, "conf", "mod.py").code == 0
@@ -204,6 +205,7 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         "runner": "dask",
         "runner_options": {"a": "b", "c": "d=e"},
         "cluster_kwargs": "processes=False",
+        "resources": "GPU=1,memory=4e9",
         "run_function": "os.system",
         "timeout": 1.5,
         "grace": 0.5,

@@ -109,7 +109,7 @@ def test_it_is_said_once_and_not_of_workers_that_come_back_soon(monkeypatch):
     for count, seconds, told in story:
         connection.count, before = count, len(said)
         now[0] += seconds
-        presence.look(1)
+        presence.look([SimpleNamespace(resources={})])
         assert len(said) - before == told, (count, seconds)
 
     assert said == [

@@ -117,6 +117,11 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
 )
 @how("--cluster-kwargs", metavar="KEY=VALUE,...", help="Arguments of dask's LocalCluster.")
 @how(
+    "--resources",
+    metavar="KEY=AMOUNT,...",
+    help="What each run needs of its worker: GPU=1,memory=4e9; for --runner dask.",
+)
+@how(
     "--run-function",
     metavar="NAME",
     default="subprocess.run",

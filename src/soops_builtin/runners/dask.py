@@ -25,8 +25,9 @@ from soops.api import (
     read_attempt,
 )
 from soops_builtin.runners import dask_worker
+from soops_builtin.runners.dask_batches import cut, hand_over
 from soops_builtin.runners.dask_cluster import Connection, connect
-from soops_builtin.runners.dask_courier import Versions, enter, plain
+from soops_builtin.runners.dask_courier import Versions
 from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
 from soops_builtin.runners.dask_factory import words_of
 from soops_builtin.runners.dask_insistence import Insistence
@@ -142,20 +143,11 @@ class DaskRunner:
         workers = self._connection.threads()
         ahead = workers if self._sent > 2 * workers else 0
         room = workers + ahead - len(self._tasks)
-        batches: list[list[tuple[str, Job]]] = []
-        while self._backlog and len(batches) < room:
-            size = min(self._batch, max(1, len(self._backlog) // (room - len(batches))))
-            batches.append([self._backlog.popleft() for _ in range(size)])
-        if batches:
-            self._send(batches)
-
-    def _send(self, batches: Sequence[Sequence[tuple[str, Job]]]) -> None:
+        batches = cut(self._backlog, self._batch, room)
         keys = [(self._name, next(self._serial)) for _ in batches]
         how = {"topic": self._topic, "lease": self._lease, "sign": self._introduction.sign}
-        plains = [plain(batch) for batch in batches]
-        futures = self._client.map(enter, plains, key=keys, pure=False, retries=0, **how)
         self._sent += len(keys)
-        for key, future, batch in zip(keys, futures, batches, strict=True):
+        for key, batch, future in hand_over(self._client, batches, keys, how):
             self._tasks[key] = _Task(future, {token for token, _ in batch})
             self._task_of.update((token, key) for token, _ in batch)
             future.add_done_callback(self._on_done)
@@ -171,7 +163,7 @@ class DaskRunner:
         """
         self._clean_up()
         if self._jobs and not self._closing:
-            self._presence.look(len(self._jobs))
+            self._presence.look(self._jobs.values())
         if not self._messages and not self._done:
             self._watch.wait(timeout)
         updates: list[Update] = []

@@ -57,6 +57,13 @@ class Connection:
         found = self._look()
         return None if found is None else len(found)
 
+    def resources(self) -> list[dict[str, float]] | None:
+        """Return what each worker offers, or None if the scheduler does not say."""
+        with contextlib.suppress(Exception):
+            workers = self.client.scheduler_info(n_workers=-1)["workers"]
+            return [worker.get("resources") or {} for worker in workers.values()]
+        return None
+
     def _look(self) -> list[int] | None:
         """Return the threads of each worker."""
         now = time.monotonic()

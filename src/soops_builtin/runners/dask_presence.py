@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
+from soops.api import Job
 from soops_builtin.runners.dask_cluster import Connection
 
 __all__ = ["Presence"]
@@ -26,16 +27,17 @@ class Presence:
 
     def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
         self._connection, self._say = connection, say
-        self._came = self._told = False
+        self._came = self._told = self._asked = False
         self._gone_since: float | None = None
 
-    def look(self, waiting: int) -> None:
-        """Look whether there are workers, while so many runs wait or are under way."""
+    def look(self, jobs: Collection[Job]) -> None:
+        """Look whether there are workers for these jobs, which wait or are under way."""
         count = self._connection.workers()
         if count is None:
             return
         if count:
             self._came, self._told, self._gone_since = True, False, None
+            self._look_for_resources(next(iter(jobs)).resources)
             return
         now = time.monotonic()
         self._gone_since = now if self._gone_since is None else self._gone_since
@@ -43,5 +45,24 @@ class Presence:
             return
         self._told = True
         what = "has lost all its workers" if self._came else "has no workers yet"
-        runs = "1 run waits" if waiting == 1 else f"{waiting} runs wait"
-        self._say(f"the cluster {what}; {runs}")
+        self._say(f"the cluster {what}; {_wait(len(jobs))}")
+
+    def _look_for_resources(self, needs: Mapping[str, float]) -> None:
+        """Say that no worker has what a run needs, once: all runs of a study need the same."""
+        if not needs or self._asked:
+            return
+        offers = self._connection.resources()
+        self._asked = offers is not None
+        if offers is None or any(
+            all(offer.get(name, 0) >= needs[name] for name in needs) for offer in offers
+        ):
+            return
+        texts = ", ".join(f"{name}={amount:g}" for name, amount in needs.items())
+        self._say(
+            f"no worker of the cluster has {texts}; the runs wait for one "
+            f"(dask worker --resources {texts.replace(', ', ',')!r})"
+        )
+
+
+def _wait(count: int) -> str:
+    return "1 run waits" if count == 1 else f"{count} runs wait"

@@ -73,6 +73,8 @@ class RunnerSpec(Spec):
     """A frozen dataclass: the names and types that ``--runner-opt`` takes."""
     detachable: bool = False
     """Whether its runs can go on without their driver: it obeys ``RunnerSetup.survive``."""
+    resources: bool = False
+    """Whether it gives each run the ``Job.resources`` that it needs."""
     aliases: tuple[str, ...] = ()
 
 

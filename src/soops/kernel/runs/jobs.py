@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.resources import resources_of
 from soops.kernel.values import Job, PlannedRun, RunInfo
 
 __all__ = ["LAUNCH", "Attempt", "JobMaker"]
@@ -51,6 +52,7 @@ class JobMaker:
             "env": dict(info.env),
             "timeout": info.timeout,
             "grace": options.grace,
+            "resources": resources_of(options.resources),
             "max_output": options.max_output,
         }
 

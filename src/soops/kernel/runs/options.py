@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.errors import UsageError, near_misses
+from soops.kernel.runs.resources import resources_of
 from soops.kernel.runs.retry import check_words
 from soops.kernel.values import State
 from soops.kernel.values.frozen import dataclass
@@ -55,6 +56,9 @@ class RunOptions:
         Start no more runs after so many did not end well.
     accept_exit : tuple of int, optional
         Exit codes that mean success; None: those of the study, usually 0.
+    resources : str or mapping, optional
+        What each run needs of its worker: ``"GPU=1,memory=4e9"``, or names to amounts. Only
+        for runners that mind them.
     survive : bool
         Let runs go on when the driver is killed; the next one takes them on.
     detach : bool
@@ -74,6 +78,7 @@ class RunOptions:
     runner: str = "local"
     runner_options: Mapping[str, str] = field(default_factory=dict)
     cluster_kwargs: str | Mapping[str, Any] | None = None
+    resources: str | Mapping[str, float] | None = None
     run_function: str = "subprocess.run"
     timeout: float | None = None
     grace: float = 5.0
@@ -132,6 +137,7 @@ class RunOptions:
             if value is not None and not value >= least:
                 raise UsageError(f"--{name} must be {least} or more, not {value}")
         check_words(self.retry_on)
+        resources_of(self.resources)
         words = [*(state.value for state in State), *RERUN_WORDS]
         for word in self.rerun:
             if word not in words:

@@ -14,6 +14,7 @@ from soops.kernel.plugging.interfaces import Runner, RunnerSetup
 from soops.kernel.plugging.registry import import_target
 from soops.kernel.plugging.specs import RunnerSpec
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.resources import resources_of
 from soops.kernel.study.grammar import parse_dict
 from soops.kernel.values import Source
 
@@ -36,6 +37,12 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
         raise UsageError(
             f"with the runner {options.runner!r} runs cannot outlive their driver",
             hint="leave --survive out, or choose --runner local",
+        )
+    needs = resources_of(options.resources)
+    if needs and not spec.resources:
+        raise UsageError(
+            f"the runner {options.runner!r} minds no resources, but got {', '.join(needs)}",
+            hint="leave --resources out, or choose --runner dask",
         )
     given = options.cluster_kwargs
     cluster = (
