@@ -1,4 +1,4 @@
-"""Fixtures of soops, and a Slurm that is started for the tests."""
+"""Fixtures of soops, studies for a queue, and a Slurm that is started for the tests."""
 
 from __future__ import annotations
 
@@ -19,30 +19,38 @@ QUICK = ("--runner-opt", "poll=0.2", "--runner-opt", "poll_max=0.5", "--runner-o
 #: Notes its start and end in its directory, and waits for a gate if it is to.
 PROGRAM = """
 import os, pathlib, sys, time
-here, n, gate = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+here, n, gate, fails = pathlib.Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
+job = os.environ.get('SLURM_ARRAY_JOB_ID') or os.environ['FAKE_JOB']
 def note(what):
     fd = os.open(here / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, f"{what} {os.environ['SLURM_ARRAY_JOB_ID']} {os.getpid()}\\n".encode())
+    os.write(fd, f"{what} {job} {os.getpid()}\\n".encode())
     os.close(fd)
 note("start")
 while gate != "none" and not pathlib.Path(gate).exists():
     time.sleep(0.02)
 note("end")
+sys.exit(int(n == int(fails)))
 """
 
 
-class SlurmStudy:
-    def __init__(self, path: Path) -> None:
-        self.path = path
+class QueuedStudy:
+    def __init__(self, path: Path, runner: str = "slurm") -> None:
+        self.path, self.runner = path, runner
         (path / "program.py").write_text(PROGRAM)
 
-    def write(self, sets: int, gate: str = "none") -> None:
+    def write(
+        self, sets: int, gate: str = "none", fails: int = -1, command: str | None = None
+    ) -> None:
+        """Write a study of the program above; or of a command of the shell."""
+        words = [sys.executable, "-S", "{script_dir}/program.py", "{output_dir}", "{n}"]
+        words = [*words, gate, str(fails)]
+        if command is not None:
+            words = ["sh", "-c", f'cd "$0" && {command}', "{output_dir}", "{n}"]
         (self.path / "study.toml").write_text(
             textwrap.dedent(
                 f"""
                 [study]
-                command = [{sys.executable!r}, "-S", "{{script_dir}}/program.py", "{{output_dir}}",
-                           "{{n}}", {gate!r}]
+                command = {json.dumps(words)}
                 output_dir = "runs/%s"
                 finished = "exit:0"
 
@@ -53,7 +61,7 @@ class SlurmStudy:
         )
 
     def start(self, *options: str, n: int = 4) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "soops", "run", "--runner", "slurm", "-n", str(n)]
+        command = [sys.executable, "-m", "soops", "run", "--runner", self.runner, "-n", str(n)]
         return subprocess.Popen(
             [*command, *QUICK, *options, "study.toml"],
             cwd=self.path,
@@ -89,8 +97,8 @@ class SlurmStudy:
         return found
 
     def jobs(self) -> list[str]:
-        """Return the numbers of what is in Slurm."""
-        paths = (self.path / "runs/.soops/slurm").glob("soops-*/id")
+        """Return the ids of what is in the queue."""
+        paths = (self.path / "runs/.soops" / self.runner).glob("soops-*/id")
         return [path.read_text().strip() for path in paths]
 
     def begun(self) -> int:
@@ -135,6 +143,7 @@ def slurm(request, tmp_path_factory):
         ["bash", str(HERE / "start-slurm.sh")], env=env, capture_output=True, text=True
     )
     if done.returncode:
+        subprocess.run(["bash", str(HERE / "stop-slurm.sh")], env=env, check=False)
         pytest.skip(f"Slurm does not start: {done.stderr[-300:]}")
     patch = pytest.MonkeyPatch()
     patch.setenv("SLURM_CONF", str(root / "here" / "slurm.conf"))
@@ -143,9 +152,91 @@ def slurm(request, tmp_path_factory):
     subprocess.run(["bash", str(HERE / "stop-slurm.sh")], env=env, check=False)
 
 
+class Daemons:
+    """Those of the Slurm of the tests: end them, start them, configure them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.text = (root / "slurm.conf").read_text()
+
+    def _table(self) -> dict[str, int]:
+        lines = (self.root / "pids").read_text().splitlines()
+        return {name: int(pid) for pid, name in (line.split() for line in lines)}
+
+    def alive(self, name: str) -> bool:
+        path = Path(f"/proc/{self._table()[name]}/stat")
+        return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
+
+    def kill(self, name: str, number: int = 9) -> None:
+        """End one, and wait until it has."""
+        from soops.testing import wait_until
+
+        os.kill(self._table()[name], number)
+        wait_until(lambda: not self.alive(name))
+
+    def start(self, name: str) -> None:
+        """Start one that has ended, as the script does."""
+        program, _, node = name.partition("-")
+        words = [program, "-D", *(["-N", node] if node else [])]
+        with (self.root / "log" / f"{name}.again").open("a") as log:
+            again = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        table = {**self._table(), name: again.pid}
+        again.returncode = 0  # whoever stops Slurm ends it
+        lines = [f"{pid} {daemon}\n" for daemon, pid in table.items()]
+        (self.root / "pids").write_text("".join(lines))
+
+    def configure(self, *lines: str) -> None:
+        """Restart the controller with other lines in its configuration; with none, as it was."""
+        names = {line.partition("=")[0] for line in lines}
+        kept = [line for line in self.text.splitlines() if line.partition("=")[0] not in names]
+        new = "\n".join([*lines, *kept]) + "\n"
+        if (self.root / "slurm.conf").read_text() == new and self.alive("slurmctld"):
+            return
+        (self.root / "slurm.conf").write_text(new)
+        if self.alive("slurmctld"):
+            self.kill("slurmctld", 15)
+        self.start("slurmctld")
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until both nodes are there."""
+        from soops.testing import wait_until
+
+        def there() -> bool:
+            resume = ["scontrol", "update", "nodename=n1,n2", "state=resume"]
+            subprocess.run(resume, check=False, capture_output=True)
+            idle = ["sinfo", "-h", "-N", "-p", "main", "-t", "idle,mixed,allocated", "-o", "%N"]
+            done = subprocess.run(idle, check=False, capture_output=True, text=True)
+            return len(done.stdout.split()) == 2
+
+        wait_until(there)
+
+
+@pytest.fixture
+def daemons(slurm):
+    """The daemons of our own Slurm; after the test all are there again, as they were."""
+    if not (slurm / "pids").exists():
+        pytest.skip("this Slurm is not ours to kill")
+    daemons = Daemons(slurm)
+    yield daemons
+    for name in ("slurmd-n1", "slurmd-n2", "slurmctld"):
+        if not daemons.alive(name):
+            daemons.start(name)
+    daemons.configure()
+    daemons.wait()
+
+
+@pytest.fixture
+def queued_study(tmp_path):
+    """Return ``queued_study(runner)``, for a scheduler that is there."""
+    return lambda runner: QueuedStudy(tmp_path, runner)
+
+
 @pytest.fixture
 def study(slurm, tmp_path):
-    yield SlurmStudy(tmp_path)
+    yield QueuedStudy(tmp_path)
     name = ",".join(path.name for path in (tmp_path / "runs/.soops/slurm").glob("soops-*"))
     if name:
         subprocess.run(["scancel", "--quiet", "--name", name], check=False)

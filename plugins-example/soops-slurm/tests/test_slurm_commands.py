@@ -1,83 +1,208 @@
-"""What Slurm says, and what is made of it: with programs that say what it was recorded to say."""
+"""What schedulers say, and what is made of it: with programs that say what the fixtures hold."""
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pytest
-from soops_slurm.commands import Busy, Slurm, TaskState, meaning
-from soops_slurm.options import SlurmOptions
-from soops_slurm.runner import SlurmRunner
+from soops_slurm.lsf import Lsf
+from soops_slurm.options import LsfOptions, PbsOptions, SlurmOptions
+from soops_slurm.pbs import Pbs
+from soops_slurm.runners import LsfRunner, PbsRunner, SlurmRunner
+from soops_slurm.scheduler import Busy, Phase, TaskState
+from soops_slurm.script import submission
+from soops_slurm.slurm import Slurm, meaning
+from soops_slurm.spool import Array
 from soops_slurm.verdict import explained
 
 from soops.api import App, Outcome, RunnerError, RunnerSetup, State, UsageError
 from soops.testing import assert_light
 
-CONFIG = "echo 'MaxArraySize            = 1001'"
+FIXTURES = Path(__file__).parent / "fixtures"
+PROGRAMS = {
+    Slurm: {"sbatch": "", "squeue": "", "scancel": "", "scontrol": "slurm/config.out"},
+    Pbs: {"qsub": "", "qstat": "pbs/server.out", "qselect": "", "qdel": ""},
+    Lsf: {"bsub": "", "bjobs": "", "bkill": "", "bparams": "lsf/bparams.out"},
+}
+
+
+def text_of(name: str) -> str:
+    return (FIXTURES / name).read_text()
 
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Put shell scripts in the place of Slurm's programs; `fake(squeue="...")`."""
+    """Put programs in the place of the scheduler's: ``fake(Slurm, squeue="slurm/squeue.out")``.
+
+    They print a fixture, note their words, and fail when the fixture is one of errors. A name
+    with another one after a blank prints both.
+    """
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
 
-    def put(**scripts: str) -> Slurm:
-        all_of_them = dict.fromkeys(("sbatch", "squeue", "scancel"), "true")
-        for name, script in {**all_of_them, "scontrol": CONFIG, **scripts}.items():
-            path = programs / name
-            path.write_text(f"#!/bin/sh\n{script}\n")
-            path.chmod(0o755)
-        return Slurm()
+    def put(kind, **says):
+        put_in(PROGRAMS[kind])
+        scheduler = kind()
+        put_in(says)
+        return scheduler
 
+    def put_in(says):
+        for name, fixtures in says.items():
+            lines = [
+                "#!/bin/sh",
+                f'printf "%s\\n" "$*" >> {tmp_path}/said-{name}',
+                "cat >/dev/null",
+            ]
+            for fixture in fixtures.split():
+                where = shlex.quote(str(FIXTURES / fixture))
+                lines.append(f"cat {where}" + (" >&2" if fixture.endswith(".err") else ""))
+            lines.append("exit 1" if ".err" in fixtures else "exit 0")
+            path = programs / name
+            path.write_text("\n".join(lines) + "\n")
+            path.chmod(0o755)
+
+    put.said = lambda name: (tmp_path / f"said-{name}").read_text().splitlines()
     return put
 
 
-def test_states_are_read_one_line_a_task(fake):
-    slurm = fake(
-        squeue="printf '%s\\n' '7|0|RUNNING|n1|None' '7|1|PENDING||Resources' "
-        "'8|12|OUT_OF_MEMORY|n2|OutOfMemory' 'slurm_load_jobs: nonsense' '9|N/A|RUNNING|n1|None'"
-    )
-    assert slurm.max_array == 1000
-    assert slurm.states(["7", "8"]) == {
-        ("7", 0): TaskState(name="RUNNING", nodes="n1", reason="None"),
-        ("7", 1): TaskState(name="PENDING", reason="Resources"),
-        ("8", 12): TaskState(name="OUT_OF_MEMORY", nodes="n2", reason="OutOfMemory"),
+def test_states_of_slurm(fake):
+    slurm = fake(Slurm, squeue="slurm/squeue.out")
+    assert slurm.max_array == 10
+    states = slurm.states(["3"])
+    assert states["3", 0] == TaskState(name="COMPLETED", phase=Phase.DONE, nodes="n1")
+    assert states["3", 1] == TaskState(name="FAILED", phase=Phase.FAILED, nodes="n1")
+    assert states["3", 4] == TaskState(name="PENDING", phase=Phase.WAITS)
+
+    ended = fake(Slurm, squeue="slurm/squeue-ended.out").states(["3"])
+    assert (ended["3", 2].was_cancelled, ended["3", 2].nodes) == (True, "n2")
+    assert len(ended) == 10 and all(state.ended for state in ended.values())
+
+
+def test_states_of_pbs(fake):
+    pbs = fake(Pbs, qstat="pbs/qstat.json")
+    assert pbs.max_array == 10000
+    assert pbs.states(["1234[].pbs", "1235.pbs"]) == {
+        ("1234[].pbs", 0): TaskState(name="Exit_status=0", phase=Phase.DONE, nodes="node1"),
+        ("1234[].pbs", 1): TaskState(name="Exit_status=3", phase=Phase.FAILED, nodes="node2"),
+        ("1234[].pbs", 2): TaskState(name="R", phase=Phase.RUNS, nodes="node1"),
+        ("1234[].pbs", 3): TaskState(name="Q", phase=Phase.WAITS),
+        ("1235.pbs", 0): TaskState(name="H", phase=Phase.WAITS),
     }
 
 
-def test_a_job_that_slurm_has_forgotten_is_no_failure_of_the_question(fake):
-    slurm = fake(squeue="echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
-    assert slurm.states(["7"]) == {}
-
-
-def test_a_failed_question_is_no_answer(fake):
-    text = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
-    slurm = fake(squeue=f"echo '{text}' >&2; exit 1")
-    with pytest.raises(Busy, match="Unable to contact"):
-        slurm.states(["7"])
-
-
-def test_the_id_is_what_sbatch_prints_perhaps_with_a_cluster(fake):
-    assert fake(sbatch="cat > /dev/null; echo '42;far'").submit("#!/bin/sh\n", []) == "42"
+def test_states_of_lsf(fake):
+    lsf = fake(Lsf, bjobs="lsf/bjobs.out")
+    assert lsf.max_array == 2000
+    assert lsf.states(["512", "513"]) == {
+        ("512", 0): TaskState(name="DONE", phase=Phase.DONE, nodes="hostA"),
+        ("512", 1): TaskState(name="EXIT 3", phase=Phase.FAILED, nodes="hostB"),
+        ("512", 2): TaskState(name="RUN", phase=Phase.RUNS, nodes="hostA"),
+        ("512", 3): TaskState(name="PEND", phase=Phase.WAITS),
+        ("513", 0): TaskState(name="PSUSP", phase=Phase.WAITS),
+        ("513", 1): TaskState(name="SSUSP", phase=Phase.RUNS, nodes="hostA"),
+        ("513", 2): TaskState(name="UNKWN", phase=Phase.RUNS, nodes="hostC"),
+    }
 
 
 @pytest.mark.parametrize(
-    ("says", "error"),
+    ("kind", "says", "job", "kinds"),
     [
-        ("sbatch: error: invalid partition specified: nowhere", RunnerError),
-        ("sbatch: error: Batch job submission failed: Invalid account", RunnerError),
         (
-            "sbatch: error: Batch job submission failed: Unable to contact slurm controller "
-            "(connect failure)",
-            Busy,
+            Pbs,
+            {"qstat": "pbs/qstat-ended.json"},
+            "1234[].pbs",
+            ["cancelled", "timeout", "oom", "node", "cancelled", "timeout", "node"],
         ),
-        ("sbatch: error: AssocMaxSubmitJobLimit", Busy),
-        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv", Busy),
+        (
+            Lsf,
+            {"bjobs": "lsf/bjobs-ended.out"},
+            "512",
+            ["timeout", "oom", "cancelled", "cancelled", "preempted", "node", "node"],
+        ),
     ],
 )
-def test_a_refusal_is_told_from_what_may_work_later(fake, says, error):
-    with pytest.raises(error, match=says.rsplit("error: ", 1)[1].split(" (")[0]):
-        fake(sbatch=f"cat > /dev/null; echo '{says}' >&2; exit 1").submit("#!/bin/sh\n", [])
+def test_why_tasks_of_others_were_ended(fake, kind, says, job, kinds):
+    states = fake(kind, **says).states([job])
+    assert [states[job, number].cause for number in range(7)] == kinds
+    assert all(state.was_ended for state in states.values())
+    never_began = [number for number in range(7) if not states[job, number].nodes]
+    assert len(never_began) == 1 and states[job, never_began[0]].was_cancelled
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Slurm, {"squeue": "slurm/squeue-forgotten.err"}),
+        (Pbs, {"qstat": "pbs/qstat-unknown.err"}),
+        (Lsf, {"bjobs": "lsf/bjobs-unknown.err"}),
+    ],
+)
+def test_a_job_that_is_forgotten_is_no_failure_of_the_question(fake, kind, says):
+    assert fake(kind, **says).states(["77"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "jobs", "known"),
+    [
+        (Pbs, {"qstat": "pbs/qstat.json pbs/qstat-unknown.err"}, ["1234[].pbs", "77.pbs"], 4),
+        (Lsf, {"bjobs": "lsf/bjobs.out lsf/bjobs-unknown.err"}, ["512", "77"], 7),
+    ],
+)
+def test_what_is_known_is_read_beside_what_is_forgotten(fake, kind, says, jobs, known):
+    assert len(fake(kind, **says).states(jobs)) == known
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "words"),
+    [
+        (Slurm, {"squeue": "slurm/squeue-down.err"}, "Unable to contact"),
+        (Pbs, {"qstat": "pbs/qstat-down.err"}, "cannot connect"),
+        (Pbs, {"qstat": "pbs/qsub.out"}, "no JSON"),
+        (Lsf, {"bjobs": "lsf/bjobs-down.err"}, "LSF is down"),
+    ],
+)
+def test_a_failed_question_is_no_answer(fake, kind, says, words):
+    with pytest.raises(Busy, match=words):
+        fake(kind, **says).states(["7"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "job"),
+    [
+        (Slurm, {"sbatch": "slurm/sbatch-accepted.out"}, "3"),
+        (Pbs, {"qsub": "pbs/qsub.out"}, "1234[].pbs"),
+        (Lsf, {"bsub": "lsf/bsub.out"}, "512"),
+    ],
+)
+def test_the_id_is_in_what_is_printed(fake, kind, says, job):
+    assert fake(kind, **says).submit("#!/bin/sh\n", []) == job
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "error"),
+    [
+        (Slurm, {"sbatch": "slurm/sbatch-partition.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-nodes.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-memory.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-array.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-option.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-time.err"}, RunnerError),
+        (Slurm, {"sbatch": "slurm/sbatch-down.err"}, Busy),
+        (Slurm, {"sbatch": "slurm/sbatch-maxjobcount.err"}, Busy),
+        (Pbs, {"qsub": "pbs/qsub-queue.err"}, RunnerError),
+        (Pbs, {"qsub": "pbs/qsub-limit.err"}, Busy),
+        (Lsf, {"bsub": "lsf/bsub-queue.err"}, RunnerError),
+        (Lsf, {"bsub": "lsf/bsub-limit.err"}, Busy),
+    ],
+)
+def test_a_refusal_is_told_from_what_may_work_later(fake, kind, says, error):
+    (fixture,) = says.values()
+    last = text_of(fixture).splitlines()[0].split("error: ")[-1]
+    with pytest.raises(error) as caught:
+        fake(kind, **says).submit("#!/bin/sh\n", [])
+    assert last in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -88,21 +213,57 @@ def test_a_refusal_is_told_from_what_may_work_later(fake, says, error):
         ("NODE_FAIL", State.LOST, "node"),
         ("PREEMPTED", State.LOST, "preempted"),
         ("CANCELLED", State.CANCELLED, "cancelled"),
-        ("SOMETHING_NEW", State.LOST, "lost"),
     ],
 )
 def test_the_end_of_a_task_is_the_reason_for_that_of_its_runs(name, state, cause):
     outcome = Outcome(state=State.LOST, cause="lost", started=1.0)
-    told = explained(outcome, TaskState(name=name), False)
+    told = explained(outcome, meaning(name), False)
     assert (told.state, told.cause, told.started) == (state, cause, 1.0)
     assert name in told.message
-    assert meaning(name) == (state, cause)
 
 
-def test_no_answer_at_the_start_is_an_error(fake):
-    text = "slurm_load_ctl_conf error: Unable to contact slurm controller (connect failure)"
-    with pytest.raises(RunnerError, match=r"Slurm does not answer: .*Unable to contact"):
-        fake(scontrol=f"echo '{text}' >&2; exit 1")
+def test_a_state_that_nobody_knows_is_waited_for():
+    assert not meaning("SOMETHING_NEW").ended
+
+
+@pytest.mark.parametrize(
+    ("kind", "program", "fixture"),
+    [
+        (Slurm, "scontrol", "slurm/scontrol-down.err"),
+        (Pbs, "qstat", "pbs/qstat-down.err"),
+        (Lsf, "bparams", "lsf/bjobs-down.err"),
+    ],
+)
+def test_no_answer_at_the_start_is_an_error(fake, monkeypatch, kind, program, fixture):
+    monkeypatch.setitem(PROGRAMS[kind], program, fixture)
+    with pytest.raises(RunnerError, match=f"{kind.title} does not answer: "):
+        fake(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "program", "jobs", "words"),
+    [
+        (Slurm, "scancel", ["7", "7"], "--quiet 7_0 7_1"),
+        (Pbs, "qdel", ["7[].pbs", "7[].pbs"], "7[0].pbs 7[1].pbs"),
+        (Pbs, "qdel", ["7.pbs"], "7.pbs"),
+        (Lsf, "bkill", ["7", "7"], "7[1] 7[2]"),
+    ],
+)
+def test_tasks_are_cancelled_by_their_names(fake, kind, program, jobs, words):
+    fake(kind).cancel((job, index) for index, job in enumerate(jobs))
+    assert fake.said(program) == [words]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "job", "program", "words"),
+    [
+        (Pbs, {"qstat": "pbs/qstat.json"}, "1234[].pbs", "qdel", "1234[3].pbs"),
+        (Lsf, {"bjobs": "lsf/bjobs.out"}, "512", "bkill", "512[4]"),
+    ],
+)
+def test_only_those_that_wait_are_cancelled(fake, kind, says, job, program, words):
+    fake(kind, **says).cancel([(job, number) for number in range(4)], pending_only=True)
+    assert fake.said(program) == [words]
 
 
 @pytest.mark.parametrize(
@@ -129,14 +290,47 @@ def test_options_become_words_of_sbatch():
     ]
 
 
-def test_cluster_arguments_are_refused(fake, tmp_path):
-    fake()
-    with pytest.raises(UsageError, match="mean nothing to Slurm"):
+def test_options_become_words_of_the_others():
+    pbs = PbsOptions(queue="long", account="x", time="00:10:00", memory="2gb", cpus=2, parallel=2)
+    assert shlex.join(pbs.words()) == (
+        "-q long -A x -l walltime=00:10:00 -l select=1:ncpus=4:mem=2gb"
+    )
+    lsf = LsfOptions(queue="long", project="x", time="10", memory="2000", cpus=2, extra="-m hostA")
+    assert shlex.join(lsf.words()) == (
+        "-q long -P x -W 10 -M 2000 -n 2 -R 'span[hosts=1]' -m hostA"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "tasks", "words", "line"),
+    [
+        (Slurm, SlurmOptions(), 3, "--array=0-2", 'task="$SLURM_ARRAY_TASK_ID"'),
+        (Pbs, PbsOptions(), 3, "-J 0-2 -N s0123456789abcd", 'task="${PBS_ARRAY_INDEX:-0}"'),
+        (Lsf, LsfOptions(), 3, "-J soops-0123456789abcdef[1-3]", "task=$((LSB_JOBINDEX - 1))"),
+    ],
+)
+def test_what_is_submitted(fake, tmp_path, kind, options, tasks, words, line):
+    array = Array(directory=tmp_path / "soops-0123456789abcdef", tasks=[[]] * tasks)
+    script, said = submission(array, options, fake(kind))
+    assert words in " ".join(said)
+    assert line in script.splitlines()
+
+
+def test_pbs_has_no_array_of_one_task(fake, tmp_path):
+    array = Array(directory=tmp_path / "soops-0123456789abcdef", tasks=[[]])
+    _, words = submission(array, PbsOptions(), fake(Pbs))
+    assert "-J" not in words
+
+
+def test_cluster_arguments_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="Slurm takes no cluster arguments"):
         SlurmRunner(RunnerSetup(cluster_kwargs={"queue": "main"}, root=tmp_path))
 
 
 def test_it_is_found_by_its_entry_point():
-    assert App.create().resolve("runner", "slurm") is SlurmRunner
+    app = App.create()
+    found = [app.resolve("runner", name) for name in ("slurm", "pbs", "lsf")]
+    assert found == [SlurmRunner, PbsRunner, LsfRunner]
 
 
 def test_it_costs_nothing_at_start_up():

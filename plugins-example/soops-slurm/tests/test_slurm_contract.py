@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from soops_slurm.options import SlurmOptions
-from soops_slurm.runner import SlurmRunner
+from soops_slurm.runners import SlurmRunner
 
 from soops.api import RunnerSetup
 from soops.testing import RunnerContract

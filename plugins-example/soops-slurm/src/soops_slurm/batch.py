@@ -1,9 +1,9 @@
 """What happens on a node: ``python -m soops_slurm.batch DIRECTORY TASK``.
 
 The runs of a task happen in slots, as they do on the machine of the driver. A slot ends the
-whole tree of a run, and ends itself when this process does, however Slurm goes about it. Slurm
-may start a task twice under one id: the token that a slot makes in the run directory keeps
-the second copy out.
+whole tree of a run, and ends itself when this process does, however the scheduler goes about it.
+A scheduler may start a task twice under one id: the token that a slot makes in the run directory
+keeps the second copy out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["main", "outcome_from", "outcome_to"]
 
 #: Seconds between two looks for what the driver asks.
 LOOK = 1.0
-#: Signals by which Slurm ends the processes of a task.
+#: Signals by which schedulers end the processes of a task.
 ENDING = ("SIGTERM", "SIGKILL")
 #: Seconds between the end of a run by one of them and the same signal here, at most.
 NOTICE = 0.1
@@ -70,6 +70,9 @@ class Task:
             self._obey()
         for slot in self._idle:
             slot.close()
+        if self._ending:  # PBS and LSF tell by it that the task did not end by itself
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _end(self, number: int, frame: object) -> None:
         self._ending = True
@@ -114,14 +117,14 @@ class Task:
         del self._running[update.token]
         self._idle.append(slot)
         if outcome.signal in ENDING and not self._ending:
-            time.sleep(NOTICE)  # Slurm signals all processes of a task, the run perhaps first
+            time.sleep(NOTICE)  # all processes are signalled of a task, the run perhaps first
         if self._ending and outcome.state is State.FAILED:
             outcome = replace(outcome, state=State.LOST, cause="lost")
         if outcome.cause != "copy":  # the one that was first will answer
             self._tell(run=number, outcome=outcome_to(outcome))
 
     def _obey(self) -> None:
-        """End what the driver, or Slurm, does not want any more."""
+        """End what the driver, or the scheduler, does not want any more."""
         if self._ending:
             self._waiting.clear()
             for _, slot in self._running.values():

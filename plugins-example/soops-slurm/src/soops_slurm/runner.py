@@ -1,4 +1,4 @@
-"""The runner ``slurm``: jobs become tasks of job arrays, and files tell what came of them."""
+"""The runner: jobs become tasks of job arrays, and files tell what came of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, Usa
 from soops_slurm import verdict
 from soops_slurm.adoption import find_held
 from soops_slurm.batch import outcome_from
-from soops_slurm.commands import Busy, Slurm, last_words
-from soops_slurm.options import SlurmOptions
+from soops_slurm.options import BatchOptions
+from soops_slurm.scheduler import Busy, Phase, Scheduler
 from soops_slurm.script import submission
-from soops_slurm.spool import Array, new_array
+from soops_slurm.spool import Array, new_array, spool_of
 from soops_slurm.tasks import Run, Task
 
-__all__ = ["SlurmOptions", "SlurmRunner"]
+__all__ = ["BatchRunner"]
 
 #: Seconds, besides the grace of the jobs under way, that closing may take.
 PATIENCE = 15.0
@@ -28,34 +28,36 @@ LOOK = 0.5
 _serial = itertools.count(1)
 
 
-class SlurmRunner:
+class BatchRunner:
     """Submits jobs as arrays of at most ``n_workers`` tasks in the queue at once.
 
     Parameters
     ----------
     setup : RunnerSetup
-        ``n_workers``, ``options``, ``root`` and ``say`` count. Runs in Slurm go on without
+        ``n_workers``, ``options``, ``root`` and ``say`` count. Runs in a queue go on without
         their driver in any case, whether they are asked to ``survive`` or not.
 
     Raises
     ------
     RunnerError
-        When there is no Slurm, or it does not answer.
+        When there is no scheduler, or it does not answer.
     UsageError
         For cluster arguments.
     """
 
-    def __init__(self, setup: RunnerSetup) -> None:
+    def __init__(
+        self, setup: RunnerSetup, scheduler: type[Scheduler], options: BatchOptions
+    ) -> None:
         if setup.cluster_kwargs:
             raise UsageError(
-                f"cluster arguments ({', '.join(setup.cluster_kwargs)}) mean nothing to Slurm",
-                hint="use --runner-opt; see: soops plugins show slurm",
+                f"{scheduler.title} takes no cluster arguments ({', '.join(setup.cluster_kwargs)})",
+                hint="use --runner-opt; see: soops plugins",
             )
-        self._options: SlurmOptions = setup.options or SlurmOptions()
-        self._root = setup.root.absolute()
+        self._options: BatchOptions = setup.options or options
+        self._spool = spool_of(setup.root.absolute(), scheduler.title.lower())
         self._say = setup.say
         self._n_tasks = max(1, setup.n_workers)
-        self._slurm = Slurm()
+        self._scheduler = scheduler()
         self._watch: Watch[None] = Watch()
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Task] = {}
@@ -70,22 +72,24 @@ class SlurmRunner:
         self._updates: list[Update] = []
         self._every = self._options.poll
         self._ask_at = self._look_at = self._send_at = 0.0
-        self._quiet = True
+        self._said: set[str] = set()
         self._closing = self._closed = False
 
     def capacity(self) -> int:
-        """Return how many jobs it would take: those of all tasks, and as many ahead."""
-        return 2 * self._n_tasks * self._options.bundle - len(self._runs)
+        """Return how many jobs it would submit now: what it keeps back is lost with its driver."""
+        if self._unsent or self._send_at > time.monotonic():
+            return 0
+        return (self._n_tasks - len(self._tasks)) * self._options.bundle - len(self._backlog)
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
-        """Take jobs, and submit them soon: those that come one by one make no array each.
+        """Take jobs, and submit them at once if there is room, else soon.
 
         Raises
         ------
         RunnerError
-            When Slurm refuses them.
+            When the scheduler refuses them.
         """
-        runs = [Run(f"slurm-{os.getpid()}-{next(_serial)}", job) for job in jobs]
+        runs = [Run(f"batch-{os.getpid()}-{next(_serial)}", job) for job in jobs]
         self._runs.update((run.token, run) for run in runs)
         self._backlog.extend(runs)
         if self._send_at <= time.monotonic():
@@ -93,16 +97,15 @@ class SlurmRunner:
         return [run.token for run in runs]
 
     def poll(self, timeout: float) -> Sequence[Update]:
-        """Return what changed, after at most ``timeout`` seconds and those of Slurm's commands.
+        """Return what changed, after at most ``timeout`` seconds and those of the commands.
 
         Raises
         ------
         RunnerError
-            When Slurm refuses jobs, or its nodes cannot run them.
+            When jobs are refused, or the nodes cannot run them.
         """
         self._clean_up()
-        now = time.monotonic()
-        if self._send_at <= now:
+        if self._send_at <= time.monotonic():
             self._send()
         if self._to_cancel:
             self._cancel_tasks()
@@ -132,8 +135,8 @@ class SlurmRunner:
         if self._closed:
             return
         self._closing = True
-        grace = max((run.job.grace for run in self._runs.values()), default=0.0)
-        limit = time.monotonic() + grace + PATIENCE
+        graces = [run.job.grace for run in self._runs.values()]
+        limit = time.monotonic() + max(graces, default=0.0) + PATIENCE
         self.cancel(list(self._runs))
         with suppress(RunnerError):  # it has been told, or cannot be helped
             while self._runs and time.monotonic() < limit:
@@ -145,16 +148,16 @@ class SlurmRunner:
     # --- what an earlier driver submitted
 
     def held(self, attempts: Sequence[tuple[str, int]]) -> Collection[tuple[str, int]]:
-        """Return those attempts, by run directory, that an earlier driver gave to Slurm.
+        """Return those attempts, by run directory, that an earlier driver submitted.
 
         They wait, run, or have ended meanwhile: :meth:`adopt` is how to learn it.
 
         Raises
         ------
         RunnerError
-            When Slurm does not answer.
+            When the scheduler does not answer.
         """
-        for pair, place in find_held(self._root, self._slurm, set(attempts)).items():
+        for pair, place in find_held(self._spool, self._scheduler, set(attempts)).items():
             self._held[pair] = place
             name = place[0].name
             self._open[name] = self._open.get(name, 0) + 1
@@ -165,7 +168,7 @@ class SlurmRunner:
         tokens = []
         for job in jobs:
             array, index, number = self._held.pop((job.directory, job.attempt))
-            run = Run(f"slurm-{os.getpid()}-{next(_serial)}", job, number)
+            run = Run(f"batch-{os.getpid()}-{next(_serial)}", job, number)
             task = self._tasks.setdefault((array.name, index), Task(array, index))
             task.offset = 0  # what it told before was of nobody here
             self._place(run, task)
@@ -174,11 +177,10 @@ class SlurmRunner:
         self._ask_at = 0.0
         return tokens
 
-    # --- to Slurm
+    # --- to the scheduler
 
     def _send(self) -> None:
         """Submit the backlog as far as there is room; again, what did not arrive."""
-        self._send_at = time.monotonic() + min(self._options.poll, 1.0)
         for array in list(self._unsent):
             self._try(array, again=True)
         room = self._n_tasks - len(self._tasks)
@@ -188,11 +190,13 @@ class SlurmRunner:
         while self._backlog and len(tasks) < room:
             size = min(self._options.bundle, -(-len(self._backlog) // (room - len(tasks))))
             tasks.append([self._backlog.popleft() for _ in range(size)])
-        largest = min(self._options.max_array, self._slurm.max_array)
+        if tasks:  # those that come one by one make no array each
+            self._send_at = time.monotonic() + min(self._options.poll, 1.0)
+        largest = min(self._options.max_array, self._scheduler.max_array)
         for begin in range(0, len(tasks), largest):
             part = tasks[begin : begin + largest]
             jobs = [[run.job for run in runs] for runs in part]
-            array = new_array(self._root, jobs, self._options.parallel)
+            array = new_array(self._spool, jobs, self._options.parallel)
             self._open[array.name] = sum(map(len, jobs))
             for index, runs in enumerate(part):
                 task = self._tasks[array.name, index] = Task(array, index)
@@ -209,10 +213,11 @@ class SlurmRunner:
     def _try(self, array: Array, again: bool = False) -> None:
         """Submit an array; one that may have arrived before is looked for first."""
         try:
-            job = self._slurm.find(array.name) if again else None
-            array.set_job(job or self._slurm.submit(*submission(array, self._options)))
+            job = self._scheduler.find(array.name) if again else None
+            words = submission(array, self._options, self._scheduler)
+            array.set_job(job or self._scheduler.submit(*words))
         except Busy as exc:
-            self._hush(f"Slurm takes no jobs now ({exc}); soops tries again")
+            self._hush("takes no jobs now", exc, "tries again")
             self._send_at = time.monotonic() + self._back_off()
             return
         except RunnerError:
@@ -224,17 +229,19 @@ class SlurmRunner:
             raise
         self._unsent.remove(array)
         self._ask_at = min(self._ask_at, time.monotonic() + self._options.poll)
-        self._every, self._quiet = self._options.poll, True
+        self._every = self._options.poll
+        self._said.discard("takes no jobs now")
 
     def _ask(self) -> None:
-        """Ask Slurm once for all tasks."""
+        """Ask once for all tasks."""
         try:
-            states = self._slurm.states({task.array.job for task in self._tasks.values()} - {""})
+            jobs = {task.array.job for task in self._tasks.values()} - {""}
+            states = self._scheduler.states(jobs)
         except Busy as exc:
-            self._hush(f"Slurm does not answer ({exc}); soops goes on waiting")
+            self._hush("does not answer", exc, "goes on waiting")
             self._ask_at = time.monotonic() + self._back_off()
             return
-        self._quiet = True
+        self._said.discard("does not answer")
         changed = False
         now = time.monotonic()
         for task in self._tasks.values():
@@ -253,11 +260,11 @@ class SlurmRunner:
         self._every = min(self._every * 1.5, self._options.poll_max)
         return self._every
 
-    def _hush(self, text: str) -> None:
-        """Say it once, until things are well again."""
-        if self._quiet:
-            self._say(text)
-        self._quiet = False
+    def _hush(self, trouble: str, exc: Busy, then: str) -> None:
+        """Say it once, until it is over."""
+        if trouble not in self._said:
+            self._say(f"{self._scheduler.title} {trouble} ({exc}); soops {then}")
+        self._said.add(trouble)
 
     def _stop(self, tokens: Sequence[str], begun: bool) -> None:
         runs = [self._runs[token] for token in tokens if token in self._runs]
@@ -289,9 +296,9 @@ class SlurmRunner:
                 tasks = [task for key, task in ready.items() if self._to_cancel[key] is begun]
                 if tasks:
                     names = ((task.array.job, task.index) for task in tasks)
-                    self._slurm.cancel(names, pending_only=not begun)
+                    self._scheduler.cancel(names, pending_only=not begun)
         except Busy as exc:
-            self._hush(f"Slurm does not answer ({exc}); soops tries again")
+            self._hush("does not answer", exc, "tries again")
             return
         self._to_cancel = {key: self._to_cancel[key] for key in known.keys() - ready.keys()}
         self._ask_at = 0.0
@@ -335,9 +342,9 @@ class SlurmRunner:
                 if waited:
                     outcome = verdict.vanished(run.job, state)
                     self._end(run, verdict.explained(outcome, state, run.cancelled))
-            elif state is not None and state.name == "CANCELLED" and (waited or not state.nodes):
+            elif state is not None and state.was_cancelled and (waited or not state.nodes):
                 self._end(run, verdict.NOT_STARTED)
-            elif waited or (state is not None and state.name == "FAILED" and not task.offset):
+            elif waited or (state is not None and state.phase is Phase.FAILED and not task.offset):
                 self._never_began(run, task)
 
     def _never_began(self, run: Run, task: Task) -> None:
@@ -346,19 +353,12 @@ class SlurmRunner:
         if run.unwanted:
             self._end(run, verdict.NOT_STARTED)
             return
-        if state is not None and state.name in ("FAILED", "COMPLETED") and not task.offset:
-            says = last_words(task.array.directory / f"log-{task.index}.txt")
-            where = state.nodes or "a node"
-            raise RunnerError(
-                f"the batch script failed on {where}: "
-                + (says or f"it does not see {str(task.array.directory)!r}"),
-                hint="nodes need the directory of the study, and the Python of soops, at the "
-                "same paths; see --runner-opt python and setup",
-            )
+        if state is not None and state.phase in (Phase.DONE, Phase.FAILED) and not task.offset:
+            raise verdict.unfit(task.array, task.index, state)
         run.chances -= 1
         if run.chances <= 0:
-            says = state.name if state is not None else "it has forgotten it"
-            text = f"its task ended before it could begin: Slurm says {says}"
+            says = state.name if state is not None else "it is forgotten"
+            text = f"its task ended before it could begin: {says}"
             self._end(run, Outcome(state=State.LOST, cause="node", message=text))
             return
         self._leave(run)

@@ -1,11 +1,12 @@
-"""What is given to ``sbatch``."""
+"""What is submitted."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 
-from soops_slurm.options import SlurmOptions
+from soops_slurm.options import BatchOptions
+from soops_slurm.scheduler import Scheduler
 from soops_slurm.spool import Array
 
 __all__ = ["submission"]
@@ -15,22 +16,19 @@ __all__ = ["submission"]
 BLIND = 66
 
 
-def submission(array: Array, options: SlurmOptions) -> tuple[str, list[str]]:
-    """Return the batch script of an array, and the options of ``sbatch``."""
+def submission(array: Array, options: BatchOptions, scheduler: Scheduler) -> tuple[str, list[str]]:
+    """Return the batch script of an array, and the options of the command that submits it."""
     where = shlex.quote(str(array.directory))
     python = shlex.quote(options.python or sys.executable)
+    log = "" if scheduler.logs else 'exec > "log-$task.txt" 2>&1\n'
     script = (
         "#!/bin/bash\n"
         f"cd -- {where} && [ -f jobs.json ] || "
         f'{{ echo "$(hostname) does not see the files of this study"; exit {BLIND}; }}\n'
+        f"task={scheduler.index}\n"
+        f"{log}"
         f"{options.setup}\n"
-        f'exec {python} -P -m soops_slurm.batch . "$SLURM_ARRAY_TASK_ID"\n'
+        f'exec {python} -P -m soops_slurm.batch . "$task"\n'
     )
-    words = [
-        *options.words(),
-        f"--array=0-{len(array.tasks) - 1}",
-        f"--job-name={array.name}",
-        f"--chdir={array.directory}",
-        "--output=log-%a.txt",
-    ]
-    return script, words
+    words = scheduler.words(array.name, str(array.directory), len(array.tasks))
+    return script, [*options.words(), *words]

@@ -1,8 +1,9 @@
-"""The files between driver and nodes: one directory for each array, below ``.soops/slurm``.
+"""The files between driver and nodes: one directory for each array, below ``.soops/slurm``,
+``.soops/pbs`` or ``.soops/lsf``.
 
-``jobs.json`` is there before ``sbatch`` is called, ``id`` after; so a driver that comes later
+``jobs.json`` is there before anything is submitted, ``id`` after; so a driver that comes later
 knows what was submitted, and finds what was being submitted by the name of the directory, which
-is the name of the job in Slurm. ``told-K`` is what task K says of its runs, a JSON line for each
+is the name of the job. ``told-K`` is what task K says of its runs, a JSON line for each
 thing, ``log-K.txt`` what its script printed, ``stop-N`` and ``drop-N`` say that run N is to be
 ended, or not to be begun.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 from soops.api import Job, RunnerError
 
-__all__ = ["Array", "new_array", "open_arrays"]
+__all__ = ["Array", "last_words", "new_array", "open_arrays", "spool_of"]
 
 _FIELDS = tuple(Job.__slots__)
 
@@ -38,7 +39,7 @@ class Array:
     parallel : int
         Jobs of a task at once.
     job : str
-        Its number in Slurm; empty while it is not known.
+        Its id; empty while it is not known.
     """
 
     directory: Path
@@ -48,11 +49,11 @@ class Array:
 
     @property
     def name(self) -> str:
-        """Its name in Slurm."""
+        """What it is called."""
         return self.directory.name
 
     def set_job(self, job: str) -> None:
-        """Note its number."""
+        """Note its id."""
         self.job = job
         temporary = self.directory / "id.new"
         temporary.write_text(job + "\n")
@@ -74,7 +75,7 @@ class Array:
         return messages, offset + len(whole)
 
     def has_told(self) -> bool:
-        """Whether any of its tasks has begun, whatever Slurm remembers of it."""
+        """Whether any of its tasks has begun, whatever is remembered of it."""
         return any(self.directory.glob("told-*"))
 
     def ask(self, what: str, task: int, number: int) -> None:
@@ -87,12 +88,12 @@ class Array:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def spool_of(root: Path) -> Path:
-    """Return where the arrays of a runs root are."""
-    return root / ".soops" / "slurm"
+def spool_of(root: Path, scheduler: str) -> Path:
+    """Return where the arrays of a runs root are that a scheduler got."""
+    return root / ".soops" / scheduler
 
 
-def new_array(root: Path, tasks: Sequence[Sequence[Job]], parallel: int) -> Array:
+def new_array(spool: Path, tasks: Sequence[Sequence[Job]], parallel: int) -> Array:
     """Write down what is about to be submitted.
 
     Raises
@@ -100,7 +101,7 @@ def new_array(root: Path, tasks: Sequence[Sequence[Job]], parallel: int) -> Arra
     RunnerError
         When it cannot be written.
     """
-    directory = spool_of(root) / f"soops-{uuid.uuid4().hex[:16]}"
+    directory = spool / f"soops-{uuid.uuid4().hex[:16]}"
     plain = [[_to_plain(job) for job in jobs] for jobs in tasks]
     try:
         directory.mkdir(parents=True)
@@ -131,13 +132,22 @@ def read_array(directory: Path) -> Array:
     return Array(directory=directory, tasks=tasks, parallel=found["parallel"], job=job)
 
 
-def open_arrays(root: Path) -> Iterator[Array]:
+def open_arrays(spool: Path) -> Iterator[Array]:
     """Give the arrays that an earlier driver left; what never was whole is removed."""
-    for directory in sorted(spool_of(root).glob("soops-*")):
+    for directory in sorted(spool.glob("soops-*")):
         try:
             yield read_array(directory)
         except (OSError, ValueError, KeyError, TypeError):
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of the log of a task."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:300] if lines else ""
 
 
 def _to_plain(job: Job) -> dict[str, Any]:

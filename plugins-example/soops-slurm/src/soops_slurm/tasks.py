@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from soops.api import Job, Outcome
-from soops_slurm.commands import TaskState
+from soops_slurm.scheduler import TaskState
 from soops_slurm.spool import Array
 
 __all__ = ["Run", "Task"]
@@ -40,7 +40,7 @@ class Task:
     offset: int = 0
     state: TaskState | None = None
     over: float | None = None
-    """Since when nothing of it happens in Slurm, by the monotonic clock."""
+    """Since when nothing of it happens in the scheduler, by the monotonic clock."""
     host: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""How a run ended whose task is over: what the run directory says first, then what Slurm says."""
+"""How a run ended whose task is over: what its directory says first, then the scheduler."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from soops.api import Job, Outcome, State, StudyError, attempt_path, read_attempt, read_record
+from soops.api import (
+    Job,
+    Outcome,
+    RunnerError,
+    State,
+    StudyError,
+    attempt_path,
+    read_attempt,
+    read_record,
+)
 from soops_slurm.batch import ENDING
-from soops_slurm.commands import TaskState, meaning
+from soops_slurm.scheduler import TaskState
+from soops_slurm.spool import Array, last_words
 
-__all__ = ["NOT_STARTED", "explained", "has_begun", "left_outcome", "remove_tokens", "vanished"]
+__all__ = [
+    "NOT_STARTED",
+    "explained",
+    "has_begun",
+    "left_outcome",
+    "remove_tokens",
+    "unfit",
+    "vanished",
+]
 
 NOT_STARTED = Outcome(state=State.CANCELLED, cause="cancelled", message="it was not started")
 
@@ -24,7 +42,7 @@ def has_begun(job: Job) -> bool:
 def left_outcome(job: Job, state: TaskState | None) -> Outcome | None:
     """Return the outcome that a slot left in the token of an attempt.
 
-    A run that Slurm signalled itself is LOST, as one that the slot ended would be.
+    A run that the scheduler signalled itself is LOST, as one that the slot ended would be.
     """
     token = read_attempt(job.directory, job.attempt)
     if token is None or token.outcome is None:
@@ -49,7 +67,7 @@ def explained(outcome: Outcome, state: TaskState | None, cancelled: bool) -> Out
     outcome : Outcome
         LOST, as the slot has it.
     state : TaskState, optional
-        What Slurm says of the task; None when it has forgotten it.
+        What the scheduler says of the task; None when it has forgotten it.
     cancelled : bool
         Whether the driver wanted it to end.
     """
@@ -57,9 +75,8 @@ def explained(outcome: Outcome, state: TaskState | None, cancelled: bool) -> Out
         return replace(outcome, state=State.CANCELLED, cause="cancelled", message="")
     if state is None:
         return outcome
-    kind, cause = meaning(state.name)
-    text = f"Slurm ended its task: {state.name}"
-    return replace(outcome, state=kind, cause=cause, message=text)
+    text = f"its task was ended: {state.name}"
+    return replace(outcome, state=state.kind, cause=state.cause, message=text)
 
 
 def vanished(job: Job, state: TaskState | None) -> Outcome:
@@ -70,12 +87,24 @@ def vanished(job: Job, state: TaskState | None) -> Outcome:
         started = Path(attempt_path(job.directory, job.attempt)).stat().st_mtime
     except OSError:
         started = time.time()
-    says = f"Slurm says {state.name}" if state is not None else "Slurm has forgotten its task"
+    says = f"its task: {state.name}" if state is not None else "its task is forgotten"
     outcome = Outcome(
         state=State.LOST, cause="lost", started=started, host=host, message=f"no outcome; {says}"
     )
-    known = state is not None and state.name not in ("COMPLETED", "FAILED")
-    return explained(outcome, state if known else None, False)
+    ended = state is not None and state.was_ended
+    return explained(outcome, state if ended else None, False)
+
+
+def unfit(array: Array, task: int, state: TaskState) -> RunnerError:
+    """Return the error of a batch script that came to its end before it told anything."""
+    says = last_words(array.directory / f"log-{task}.txt")
+    where = state.nodes or "a node"
+    return RunnerError(
+        f"the batch script failed on {where}: "
+        + (says or f"it does not see {str(array.directory)!r}"),
+        hint="nodes need the directory of the study, and the Python of soops, at the same paths; "
+        "see --runner-opt python and setup",
+    )
 
 
 def remove_tokens(job: Job) -> None:

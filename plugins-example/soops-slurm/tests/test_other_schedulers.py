@@ -1,0 +1,152 @@
+"""Whole studies through programs that behave as those of PBS and LSF do.
+
+Neither was ever there: ``fake_cluster.py`` answers in the formats of their documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from soops_slurm.options import LsfOptions, PbsOptions
+from soops_slurm.runners import LsfRunner, PbsRunner
+
+from soops.api import RunnerSetup
+from soops.testing import RunnerContract, wait_until
+
+CLUSTER = Path(__file__).with_name("fake_cluster.py")
+PROGRAMS = {
+    "pbs": ("qsub", "qstat", "qselect", "qdel"),
+    "lsf": ("bsub", "bjobs", "bkill", "bparams"),
+}
+QUICK = {"poll": 0.1, "poll_max": 0.3, "patience": 2.0}
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """Put the programs of PBS and LSF on PATH; return where their cluster is."""
+    programs, home = tmp_path / "bin", tmp_path / "cluster"
+    programs.mkdir()
+    home.mkdir()
+    for name in (*PROGRAMS["pbs"], *PROGRAMS["lsf"]):
+        command = shlex.join([sys.executable, "-S", str(CLUSTER), name])
+        (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_CLUSTER", str(home))
+    return home
+
+
+def cancel(scheduler: str, job: str, number: int) -> None:
+    name = f"{job}[{number}].fake" if scheduler == "pbs" else f"{job}[{number + 1}]"
+    subprocess.run(["qdel" if scheduler == "pbs" else "bkill", name], check=True)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("scheduler", ["pbs", "lsf"])
+class TestStudies:
+    @pytest.fixture
+    def study(self, queued_study, scheduler):
+        return queued_study(scheduler)
+
+    def test_thirty_sets_one_fails_one_is_cancelled_and_the_driver_dies(self, study, scheduler):
+        gate = study.path / "gate"
+        study.write(30, str(gate), fails=7)
+        options = ("--runner-opt", "bundle=2")
+        study.kill(*options, n=15)
+        second = study.start(*options, n=15)
+        wait_until(lambda: study.begun() == 4)
+        (job,) = study.jobs()
+        (first, *_) = [path for path in study.directories() if path.name.startswith("000-")]
+        cancel(scheduler, job.split("[")[0].split(".")[0], 0)
+        wait_until((first / "soops-run.json").exists)
+        gate.touch()
+        out, err = second.communicate(timeout=100)
+
+        assert second.returncode == 1, (out, err)
+        states = [record["state"] for record in study.records()]
+        # The other run of the cancelled task had not begun: it is left for the next time.
+        assert {state: states.count(state) for state in states} == {
+            "cancelled": 1,
+            "failed": 1,
+            "done": 27,
+        }
+        assert {record["attempts"] for record in study.records()} == {1}
+
+        err = study.run("-r", "1", "--where", "n != 7")
+
+        states = {record["state"] for record in study.records()}
+        assert states == {"done", "failed"} and len(study.records()) == 30, err
+        notes = list(study.notes().values())
+        assert notes.count(["start", "end"]) == 29
+        assert notes.count(["start", "start", "end"]) == 1, "only what was cancelled"
+        assert list((study.path / "runs/.soops" / scheduler).iterdir()) == []
+
+    def test_a_driver_killed_before_it_knew_the_number_of_its_job(self, study, scheduler):
+        gate = study.path / "gate"
+        study.write(4, str(gate))
+        study.kill()
+        for path in (study.path / "runs/.soops" / scheduler).glob("soops-*/id"):
+            path.unlink()
+        gate.touch()
+        study.run()
+        assert list(study.notes().values()) == [["start", "end"]] * 4
+        assert {record["attempts"] for record in study.records()} == {1}
+
+    def test_a_study_of_one_run(self, study):
+        study.write(1)
+        study.run()
+        assert [record["state"] for record in study.records()] == ["done"]
+
+    def test_a_refusal_is_told(self, study):
+        study.write(2)
+        err = study.run("--runner-opt", "queue=nowhere", code=5)
+        assert "refuses the job: " in err and "queue" in err.lower()
+        assert "Traceback" not in err
+
+    def test_a_python_that_nodes_do_not_have_is_told(self, study):
+        study.write(2)
+        err = study.run("--runner-opt", "python=/no/such/python", code=5)
+        assert "the batch script failed on" in err and "/no/such/python" in err
+
+    def test_ctrl_c_twice_ends_everything(self, study, cluster):
+        study.write(8, str(study.path / "never"))
+        driver = study.start(n=8)
+        wait_until(lambda: study.begun() == 4)
+        driver.send_signal(2)
+        wait_until(lambda: len(list(cluster.glob("*.deleted"))) == 4)
+        driver.send_signal(2)
+        driver.communicate(timeout=100)
+        assert driver.returncode == 130
+        assert [record["state"] for record in study.records()] == ["cancelled"] * 4
+
+    def test_setup_is_seen_by_the_runs(self, study):
+        study.write(1, command="echo $COLOUR > seen")
+        study.run("--runner-opt", "setup=export COLOUR=blue")
+        (directory,) = study.directories()
+        assert (directory / "seen").read_text() == "blue\n"
+
+
+@pytest.mark.usefixtures("cluster")
+class TestPbsContract(RunnerContract):
+    @pytest.fixture
+    def runner(self, cluster, tmp_path):
+        setup = RunnerSetup(n_workers=2, options=PbsOptions(**QUICK), root=tmp_path)
+        runner = PbsRunner(setup)
+        yield runner
+        runner.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+class TestLsfContract(RunnerContract):
+    @pytest.fixture
+    def runner(self, cluster, tmp_path):
+        setup = RunnerSetup(n_workers=2, options=LsfOptions(**QUICK), root=tmp_path)
+        runner = LsfRunner(setup)
+        yield runner
+        runner.close()
