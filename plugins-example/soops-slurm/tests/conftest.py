@@ -104,6 +104,15 @@ class QueuedStudy:
     def begun(self) -> int:
         return sum("start" in notes for notes in self.notes().values())
 
+    def over(self) -> int:
+        return sum("end" in notes for notes in self.notes().values())
+
+    def status(self) -> dict[str, object]:
+        """Return what ``soops jobs`` says."""
+        command = [sys.executable, "-m", "soops", "jobs", "--json", "runs"]
+        done = subprocess.run(command, cwd=self.path, capture_output=True, check=True)
+        return json.loads(done.stdout)
+
     def records(self) -> list[dict[str, object]]:
         return [
             json.loads(path.read_text()) for path in sorted(self.path.glob("runs/*/soops-run.json"))

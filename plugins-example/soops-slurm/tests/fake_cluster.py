@@ -3,7 +3,7 @@
 It is no model of either: it starts each task at once, as a process group of this machine, as long
 as there is one of its CPUs, and answers in the formats of ``fixtures``. Its state is a directory,
 ``$FAKE_CLUSTER``: a file for each task, under one lock. There is no daemon: whoever asks, does
-what has become due.
+what has become due. A file ``full`` there says how many jobs it takes.
 """
 
 from __future__ import annotations
@@ -46,13 +46,19 @@ def phase(path: Path) -> str:
 
 
 def start_due() -> None:
-    running = sum(phase(path) == "runs" for path in tasks())
-    for path in tasks():
-        if running >= CPUS:
+    everything = {path: json.loads(path.read_text()) for path in tasks()}
+    phases = {path: phase(path) for path in everything}
+    running = [everything[path]["job"] for path in everything if phases[path] == "runs"]
+    open_jobs = {
+        everything[path]["job"] for path in everything if phases[path] in ("waits", "runs")
+    }
+    for path, task in everything.items():
+        if len(running) >= CPUS:
             return
-        if phase(path) != "waits":
+        if phases[path] != "waits" or task["after"] in open_jobs:
             continue
-        task = json.loads(path.read_text())
+        if 0 < task["limit"] <= running.count(task["job"]):
+            continue
         path.with_suffix(".started").touch()
         argv = json.dumps(["/bin/bash", str(HOME / f"script-{task['job']}")])
         subprocess.Popen(
@@ -62,16 +68,24 @@ def start_due() -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        running += 1
+        running.append(task["job"])
 
 
-def submit(name: str, array: bool, indices: list[int], variable: str) -> int:
+def is_full() -> bool:
+    limit = HOME / "full"
+    return limit.exists() and len(list(HOME.glob("script-*"))) >= int(limit.read_text())
+
+
+def submit(
+    name: str, array: bool, indices: list[int], variable: str, limit: str | None, after: str
+) -> int:
     job = 1 + max((int(path.name.split("-")[1]) for path in HOME.glob("script-*")), default=100)
     (HOME / f"script-{job}").write_text(sys.stdin.read())
     for index in indices:
         env = {variable: str(index)} if array else {}
         env["FAKE_JOB"] = str(job)
         task = {"job": job, "name": name, "index": index, "array": array, "env": env}
+        task |= {"limit": int(limit or 0), "after": int((re.findall(r"\d+", after) or [0])[0])}
         (HOME / f"task-{job}-{index}.json").write_text(json.dumps(task))
     return job
 
@@ -130,11 +144,17 @@ def qsub(words: list[str]) -> int:
         say("qsub: Unknown queue", file=sys.stderr)
         return 170
     assert len(options["-N"]) <= 15, options
+    if is_full():
+        say("qsub: would exceed queue generic's per-user limit of jobs", file=sys.stderr)
+        return 38
     array = "-J" in options
-    first, last = map(int, options["-J"].split("-")) if array else (0, 0)
+    spread, _, limit = options.get("-J", "0-0").partition("%")
+    first, last = map(int, spread.split("-"))
+    after = options.get("-W", "")
+    assert not after or re.fullmatch(r"depend=afterany:\d+(\[\])?\.fake", after), options
     assert not array or first < last, "an array has two tasks at least"
     indices = list(range(first, last + 1))
-    job = submit(options["-N"], array, indices, "PBS_ARRAY_INDEX")
+    job = submit(options["-N"], array, indices, "PBS_ARRAY_INDEX", limit, after)
     say(f"{job}[].fake" if array else f"{job}.fake")
     return 0
 
@@ -184,9 +204,16 @@ def bsub(words: list[str]) -> int:
     if options.get("-q") == "nowhere":
         say("nowhere: No such queue. Job not submitted.", file=sys.stderr)
         return 255
-    name, first, last = re.fullmatch(r"(.+)\[(\d+)-(\d+)\]", options["-J"]).groups()
+    if is_full():
+        say("User <me>: Pending job threshold reached. Retrying in 60 seconds...", file=sys.stderr)
+        return 255
+    words_of_array = re.fullmatch(r"(.+)\[(\d+)-(\d+)\](?:%(\d+))?", options["-J"])
+    name, first, last, limit = words_of_array.groups()
+    after = options.get("-w", "")
+    assert not after or re.fullmatch(r"ended\(\d+\)", after), options
     assert int(first) >= 1, "arrays begin at 1"
-    job = submit(name, True, list(range(int(first), int(last) + 1)), "LSB_JOBINDEX")
+    indices = list(range(int(first), int(last) + 1))
+    job = submit(name, True, indices, "LSB_JOBINDEX", limit, after)
     say(f"Job <{job}> is submitted to default queue <normal>.")
     return 0
 

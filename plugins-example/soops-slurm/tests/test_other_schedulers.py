@@ -46,6 +46,12 @@ def cancel(scheduler: str, job: str, number: int) -> None:
     subprocess.run(["qdel" if scheduler == "pbs" else "bkill", name], check=True)
 
 
+def poke(scheduler: str) -> None:
+    """Let the cluster do what is due."""
+    words = ["qstat", "-B", "-f"] if scheduler == "pbs" else ["bparams", "-a"]
+    subprocess.run(words, check=True, capture_output=True)
+
+
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("scheduler", ["pbs", "lsf"])
 class TestStudies:
@@ -101,6 +107,40 @@ class TestStudies:
         study.write(1)
         study.run()
         assert [record["state"] for record in study.records()] == ["done"]
+
+    def test_a_study_is_left_and_taken_on(self, study, scheduler, cluster):
+        gate = study.path / "gate"
+        study.write(12, str(gate), fails=3)
+        left = study.run("--detach", "--runner-opt", "max_array=5", n=2)
+        poke(scheduler)
+        wait_until(lambda: study.begun() == 2)
+        poke(scheduler)
+        status = study.status()
+        gate.touch()
+        wait_until(lambda: poke(scheduler) or study.over() == 12)
+        err = study.run("--detach", n=2, code=1)
+
+        assert "12 left in the queue" in left
+        assert status["state"] == "queued" and status["counts"] == {"queued": 10, "running": 2}
+        started = [path.stat().st_mtime_ns for path in sorted(cluster.glob("*.started"))]
+        assert len(list(cluster.glob("script-*"))) == 3 and len(started) == 12
+        assert max(started[:5]) < min(started[5:10]) < max(started[5:10]) < min(started[10:])
+        assert "11 done, 1 failed" in err
+        assert list(study.notes().values()) == [["start", "end"]] * 12
+        assert {record["attempts"] for record in study.records()} == {1}
+        assert list((study.path / "runs/.soops" / scheduler).iterdir()) == []
+
+    def test_what_the_queue_does_not_take_is_left_for_the_next_time(self, study, cluster):
+        (cluster / "full").write_text("1")
+        study.write(7)
+        left = study.run("--detach", "--runner-opt", "max_array=5", n=4)
+        (cluster / "full").unlink()
+        err = study.run(n=4)
+
+        assert "2 not started, 5 left in the queue" in left
+        assert "7 done" in err
+        assert list(study.notes().values()) == [["start", "end"]] * 7
+        assert {record["attempts"] for record in study.records()} == {1}
 
     def test_a_refusal_is_told(self, study):
         study.write(2)

@@ -55,6 +55,28 @@ def test_what_ended_without_any_driver_is_recorded(study):
     assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
 
 
+def test_a_study_is_left_and_taken_on(study):
+    gate = study.path / "gate"
+    study.write(12, str(gate))
+    options = ("--runner-opt", "max_array=5")
+    left = study.run("--detach", *options, n=2)
+    wait_until(lambda: study.begun() == 2)
+    words = ["squeue", "-h", "-r", "-o", "%i %r"]
+    waiting = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    status = study.status()
+    gate.touch()
+    wait_until(lambda: study.over() == 12)
+    err = study.run("--detach", n=2)
+
+    assert "12 left in the queue" in left
+    assert waiting.count("JobArrayTaskLimit") == 3 and waiting.count("Dependency") == 7
+    assert status["state"] == "queued" and status["counts"] == {"queued": 10, "running": 2}
+    assert "12 done" in err
+    assert list(study.notes().values()) == [["start", "end"]] * 12
+    assert {record["attempts"] for record in study.records()} == {1}
+    assert study.jobs() == []
+
+
 def test_a_driver_killed_before_it_knew_the_number_of_its_job(study):
     gate = study.path / "gate"
     study.write(4, str(gate))

@@ -65,10 +65,14 @@ class Lsf:
         found = re.search(r"MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)", text)
         self.max_array = max(1, int(found[1])) if found else 1000
 
-    def words(self, name: str, directory: str, tasks: int) -> list[str]:
+    def words(
+        self, name: str, directory: str, tasks: int, at_once: int = 0, after: str = ""
+    ) -> list[str]:
         """Return the options of ``bsub`` for an array."""
         output = ["-o", "/dev/null", "-e", "/dev/null"]  # else it sends everything by mail
-        return ["-J", f"{name}[1-{tasks}]", "-cwd", directory, *output]
+        limit = f"%{at_once}" if at_once else ""
+        later = ["-w", f"ended({after})"] if after else []
+        return ["-J", f"{name}[1-{tasks}]{limit}", *later, "-cwd", directory, *output]
 
     def submit(self, script: str, words: Sequence[str]) -> str:
         """Submit a script; return the id of the job."""

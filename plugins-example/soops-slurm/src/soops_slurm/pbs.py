@@ -62,10 +62,25 @@ class Pbs:
         found = re.search(r"^\s*max_array_size\s*=\s*(\d+)", text, re.MULTILINE)
         self.max_array = max(1, int(found[1])) if found else 1000
 
-    def words(self, name: str, directory: str, tasks: int) -> list[str]:
+    def words(
+        self, name: str, directory: str, tasks: int, at_once: int = 0, after: str = ""
+    ) -> list[str]:
         """Return the options of ``qsub`` for an array."""
-        array = ["-J", f"0-{tasks - 1}"] if tasks > 1 else []
-        return [*array, "-N", _name(name), "-S", "/bin/bash", "-o", "/dev/null", "-e", "/dev/null"]
+        limit = f"%{at_once}" if at_once else ""
+        array = ["-J", f"0-{tasks - 1}{limit}"] if tasks > 1 else []
+        later = ["-W", f"depend=afterany:{after}"] if after else []
+        return [
+            *array,
+            *later,
+            "-N",
+            _name(name),
+            "-S",
+            "/bin/bash",
+            "-o",
+            "/dev/null",
+            "-e",
+            "/dev/null",
+        ]
 
     def submit(self, script: str, words: Sequence[str]) -> str:
         """Submit a script; return the id of the job."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
@@ -14,9 +13,10 @@ from soops_slurm import verdict
 from soops_slurm.adoption import find_held
 from soops_slurm.batch import outcome_from
 from soops_slurm.options import BatchOptions
+from soops_slurm.outbox import Outbox
+from soops_slurm.pace import NO_ANSWER, Pace
 from soops_slurm.scheduler import Busy, Phase, Scheduler
-from soops_slurm.script import submission
-from soops_slurm.spool import Array, new_array, spool_of
+from soops_slurm.spool import Array, spool_of
 from soops_slurm.tasks import Run, Task
 
 __all__ = ["BatchRunner"]
@@ -55,31 +55,28 @@ class BatchRunner:
             )
         self._options: BatchOptions = setup.options or options
         self._spool = spool_of(setup.root.absolute(), scheduler.title.lower())
-        self._say = setup.say
-        self._n_tasks = max(1, setup.n_workers)
         self._scheduler = scheduler()
+        self._pace = Pace(self._options, scheduler.title, setup.say)
+        n_tasks, detach = max(1, setup.n_workers), setup.detach
+        self._outbox = Outbox(
+            self._scheduler, self._options, self._spool, self._pace, n_tasks, detach
+        )
         self._watch: Watch[None] = Watch()
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Task] = {}
-        self._backlog: deque[Run] = deque()
         self._tasks: dict[tuple[str, int], Task] = {}
-        self._unsent: list[Array] = []
         self._open: dict[str, int] = {}
         """Runs of each array that are not recorded."""
         self._held: dict[tuple[str, int], tuple[Array, int, int]] = {}
         self._told: list[tuple[Job, Array]] = []
         self._to_cancel: dict[tuple[str, int], bool] = {}
         self._updates: list[Update] = []
-        self._every = self._options.poll
-        self._ask_at = self._look_at = self._send_at = 0.0
-        self._said: set[str] = set()
-        self._closing = self._closed = False
+        self._ask_at = self._look_at = 0.0
+        self._left = self._closing = self._closed = False
 
     def capacity(self) -> int:
-        """Return how many jobs it would submit now: what it keeps back is lost with its driver."""
-        if self._unsent or self._send_at > time.monotonic():
-            return 0
-        return (self._n_tasks - len(self._tasks)) * self._options.bundle - len(self._backlog)
+        """Return how many jobs it would submit now."""
+        return self._outbox.capacity(len(self._tasks))
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
         """Take jobs, and submit them at once if there is room, else soon.
@@ -91,8 +88,9 @@ class BatchRunner:
         """
         runs = [Run(f"batch-{os.getpid()}-{next(_serial)}", job) for job in jobs]
         self._runs.update((run.token, run) for run in runs)
-        self._backlog.extend(runs)
-        if self._send_at <= time.monotonic():
+        self._outbox.backlog.extend(runs)
+        self._left = False
+        if self._outbox.is_due:
             self._send()
         return [run.token for run in runs]
 
@@ -105,7 +103,7 @@ class BatchRunner:
             When jobs are refused, or the nodes cannot run them.
         """
         self._clean_up()
-        if self._send_at <= time.monotonic():
+        if self._outbox.is_due:
             self._send()
         if self._to_cancel:
             self._cancel_tasks()
@@ -124,19 +122,47 @@ class BatchRunner:
 
     def cancel(self, tokens: Sequence[str]) -> None:
         """End these jobs, with their grace; those that have not begun are dropped."""
+        self._left = False
         self._stop(tokens, True)
 
     def withdraw(self, tokens: Sequence[str]) -> None:
         """Drop those of these jobs that have not begun."""
+        self._left = False
         self._stop(tokens, False)
 
+    def leave(self) -> Sequence[Update]:
+        """Submit what waits here, and let go; return what has changed, as far as is known now.
+
+        What the scheduler did not take has never begun.
+
+        Raises
+        ------
+        RunnerError
+            When jobs are refused, or the nodes cannot run them.
+        """
+        self._clean_up()
+        self._ask()
+        for task in list(self._tasks.values()):
+            self._listen(task)
+            self._settle(task)
+        self._send(everything=True)
+        lost = self._outbox.give_up()
+        runs = [run for task in self._tasks.values() if task.array in lost for run in task]
+        for run in [*runs, *self._outbox.give_back(self._runs.keys())]:
+            self._end(run, verdict.NOT_STARTED)
+        self._left = True
+        updates, self._updates = self._updates, []
+        return updates
+
     def close(self) -> None:
-        """Cancel what is left, and wait until it has ended; in bounded time."""
+        """Cancel what is left, and wait until it has ended, in bounded time; not after leaving."""
         if self._closed:
             return
         self._closing = True
         graces = [run.job.grace for run in self._runs.values()]
         limit = time.monotonic() + max(graces, default=0.0) + PATIENCE
+        if self._left:
+            self._runs.clear()
         self.cancel(list(self._runs))
         with suppress(RunnerError):  # it has been told, or cannot be helped
             while self._runs and time.monotonic() < limit:
@@ -171,7 +197,8 @@ class BatchRunner:
             run = Run(f"batch-{os.getpid()}-{next(_serial)}", job, number)
             task = self._tasks.setdefault((array.name, index), Task(array, index))
             task.offset = 0  # what it told before was of nobody here
-            self._place(run, task)
+            task.runs[number] = run
+            self._where[run.token] = task
             self._runs[run.token] = run
             tokens.append(run.token)
         self._ask_at = 0.0
@@ -179,58 +206,22 @@ class BatchRunner:
 
     # --- to the scheduler
 
-    def _send(self) -> None:
-        """Submit the backlog as far as there is room; again, what did not arrive."""
-        for array in list(self._unsent):
-            self._try(array, again=True)
-        room = self._n_tasks - len(self._tasks)
-        if self._unsent or self._closing:
+    def _send(self, everything: bool = False) -> None:
+        """Submit what waits here."""
+        if self._closing:
             return
-        tasks: list[list[Run]] = []
-        while self._backlog and len(tasks) < room:
-            size = min(self._options.bundle, -(-len(self._backlog) // (room - len(tasks))))
-            tasks.append([self._backlog.popleft() for _ in range(size)])
-        if tasks:  # those that come one by one make no array each
-            self._send_at = time.monotonic() + min(self._options.poll, 1.0)
-        largest = min(self._options.max_array, self._scheduler.max_array)
-        for begin in range(0, len(tasks), largest):
-            part = tasks[begin : begin + largest]
-            jobs = [[run.job for run in runs] for runs in part]
-            array = new_array(self._spool, jobs, self._options.parallel)
-            self._open[array.name] = sum(map(len, jobs))
-            for index, runs in enumerate(part):
-                task = self._tasks[array.name, index] = Task(array, index)
-                for number, run in enumerate(runs):
-                    run.number = number
-                    self._place(run, task)
-            self._unsent.append(array)
-            self._try(array)
-
-    def _place(self, run: Run, task: Task) -> None:
-        task.runs[run.number] = run
-        self._where[run.token] = task
-
-    def _try(self, array: Array, again: bool = False) -> None:
-        """Submit an array; one that may have arrived before is looked for first."""
         try:
-            job = self._scheduler.find(array.name) if again else None
-            words = submission(array, self._options, self._scheduler)
-            array.set_job(job or self._scheduler.submit(*words))
-        except Busy as exc:
-            self._hush("takes no jobs now", exc, "tries again")
-            self._send_at = time.monotonic() + self._back_off()
-            return
+            for task in self._outbox.send(len(self._tasks), everything):
+                self._tasks[task.key] = task
+                self._where.update((run.token, task) for run in task)
+                name = task.array.name
+                self._open[name] = self._open.get(name, 0) + len(task.runs)
+                self._ask_at = min(self._ask_at, time.monotonic() + self._options.poll)
         except RunnerError:
-            self._unsent.remove(array)
-            for key in [key for key, task in self._tasks.items() if task.array is array]:
-                for run in self._tasks.pop(key).runs.values():
-                    del self._runs[run.token], self._where[run.token]
-            array.remove()
+            for run in self._outbox.refused:
+                self._leave(run)
+                del self._runs[run.token]
             raise
-        self._unsent.remove(array)
-        self._ask_at = min(self._ask_at, time.monotonic() + self._options.poll)
-        self._every = self._options.poll
-        self._said.discard("takes no jobs now")
 
     def _ask(self) -> None:
         """Ask once for all tasks."""
@@ -238,14 +229,13 @@ class BatchRunner:
             jobs = {task.array.job for task in self._tasks.values()} - {""}
             states = self._scheduler.states(jobs)
         except Busy as exc:
-            self._hush("does not answer", exc, "goes on waiting")
-            self._ask_at = time.monotonic() + self._back_off()
+            self._ask_at = time.monotonic() + self._pace.trouble(NO_ANSWER, exc)
             return
-        self._said.discard("does not answer")
+        self._pace.well(NO_ANSWER)
         changed = False
         now = time.monotonic()
         for task in self._tasks.values():
-            if task.array in self._unsent:
+            if task.array in self._outbox.unsent:
                 continue
             state = states.get((task.array.job, task.index))
             changed |= state != task.state
@@ -253,28 +243,15 @@ class BatchRunner:
                 task.state = state if state is not None else task.state
             over = state is None or state.ended
             task.over = (task.over if task.over is not None else now) if over else None
-        self._every = self._options.poll if changed else self._every
-        self._ask_at = now + (self._every if changed else self._back_off())
-
-    def _back_off(self) -> float:
-        self._every = min(self._every * 1.5, self._options.poll_max)
-        return self._every
-
-    def _hush(self, trouble: str, exc: Busy, then: str) -> None:
-        """Say it once, until it is over."""
-        if trouble not in self._said:
-            self._say(f"{self._scheduler.title} {trouble} ({exc}); soops {then}")
-        self._said.add(trouble)
+        if changed:
+            self._pace.hurry()
+        self._ask_at = now + (self._pace.every if changed else self._pace.back_off())
 
     def _stop(self, tokens: Sequence[str], begun: bool) -> None:
-        runs = [self._runs[token] for token in tokens if token in self._runs]
-        waiting = {run.token for run in runs} - self._where.keys()
-        self._backlog = deque(run for run in self._backlog if run.token not in waiting)
+        for run in self._outbox.give_back(tokens):
+            self._end(run, verdict.NOT_STARTED)
         touched: dict[tuple[str, int], Task] = {}
-        for run in runs:
-            if run.token in waiting:
-                self._end(run, verdict.NOT_STARTED)
-                continue
+        for run in [self._runs[token] for token in tokens if token in self._runs]:
             task = self._where[run.token]
             touched[task.key] = task
             run.unwanted = True
@@ -286,7 +263,7 @@ class BatchRunner:
             elif all(run.unwanted for run in task.runs.values()):
                 self._to_cancel.setdefault(key, False)
         if touched:
-            self._every = self._options.poll
+            self._pace.hurry()
 
     def _cancel_tasks(self) -> None:
         known = {key: self._tasks[key] for key in self._to_cancel if key in self._tasks}
@@ -298,7 +275,7 @@ class BatchRunner:
                     names = ((task.array.job, task.index) for task in tasks)
                     self._scheduler.cancel(names, pending_only=not begun)
         except Busy as exc:
-            self._hush("does not answer", exc, "tries again")
+            self._pace.trouble(NO_ANSWER, exc)
             return
         self._to_cancel = {key: self._to_cancel[key] for key in known.keys() - ready.keys()}
         self._ask_at = 0.0
@@ -363,7 +340,7 @@ class BatchRunner:
             return
         self._leave(run)
         run.lost = None
-        self._backlog.appendleft(run)
+        self._outbox.backlog.appendleft(run)
         self._recorded(task.array)
 
     def _end(self, run: Run, outcome: Outcome) -> None:

@@ -111,8 +111,13 @@ class Scheduler(Protocol):
     max_array: int
     logs: bool
 
-    def words(self, name: str, directory: str, tasks: int) -> list[str]:
-        """Return the options of a submission that make an array of tasks in a directory."""
+    def words(
+        self, name: str, directory: str, tasks: int, at_once: int = 0, after: str = ""
+    ) -> list[str]:
+        """Return the options of a submission that make an array of tasks in a directory.
+
+        ``at_once`` of them run at once, if it is not 0, and none before the job ``after`` ends.
+        """
         ...
 
     def submit(self, script: str, words: Sequence[str]) -> str:

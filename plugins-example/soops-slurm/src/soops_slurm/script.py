@@ -16,19 +16,26 @@ __all__ = ["submission"]
 BLIND = 66
 
 
-def submission(array: Array, options: BatchOptions, scheduler: Scheduler) -> tuple[str, list[str]]:
-    """Return the batch script of an array, and the options of the command that submits it."""
-    where = shlex.quote(str(array.directory))
+def submission(
+    array: Array, options: BatchOptions, scheduler: Scheduler, at_once: int = 0, after: str = ""
+) -> tuple[str, list[str]]:
+    """Return the batch script of an array, and the options of the command that submits it.
+
+    At most ``at_once`` of its tasks run at once (0: the scheduler decides), and none before the
+    job ``after`` has ended.
+    """
+    quoted = shlex.quote(str(array.directory))
     python = shlex.quote(options.python or sys.executable)
     log = "" if scheduler.logs else 'exec > "log-$task.txt" 2>&1\n'
     script = (
         "#!/bin/bash\n"
-        f"cd -- {where} && [ -f jobs.json ] || "
+        f"cd -- {quoted} && [ -f jobs.json ] || "
         f'{{ echo "$(hostname) does not see the files of this study"; exit {BLIND}; }}\n'
         f"task={scheduler.index}\n"
         f"{log}"
         f"{options.setup}\n"
         f'exec {python} -P -m soops_slurm.batch . "$task"\n'
     )
-    words = scheduler.words(array.name, str(array.directory), len(array.tasks))
+    where = str(array.directory)
+    words = scheduler.words(array.name, where, len(array.tasks), at_once, after)
     return script, [*options.words(), *words]

@@ -65,10 +65,13 @@ class Slurm:
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", text, re.MULTILINE)
         self.max_array = max(1, int(found[1]) - 1) if found else 1000
 
-    def words(self, name: str, directory: str, tasks: int) -> list[str]:
+    def words(
+        self, name: str, directory: str, tasks: int, at_once: int = 0, after: str = ""
+    ) -> list[str]:
         """Return the options of ``sbatch`` for an array."""
         return [
-            f"--array=0-{tasks - 1}",
+            f"--array=0-{tasks - 1}" + (f"%{at_once}" if at_once else ""),
+            *([f"--dependency=afterany:{after}"] if after else []),
             f"--job-name={name}",
             f"--chdir={directory}",
             "--output=log-%a.txt",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from soops.api import Job, Outcome
 from soops_slurm.scheduler import TaskState
 from soops_slurm.spool import Array
 
-__all__ = ["Run", "Task"]
+__all__ = ["Run", "Task", "cut"]
 
 #: How often a job may wait in tasks that all end before it has begun.
 CHANCES = 3
@@ -43,7 +45,23 @@ class Task:
     """Since when nothing of it happens in the scheduler, by the monotonic clock."""
     host: str = ""
 
+    def __iter__(self) -> Iterator[Run]:
+        """Give its runs, whatever becomes of them meanwhile."""
+        return iter(list(self.runs.values()))
+
     @property
     def key(self) -> tuple[str, int]:
         """Names it: its array, and its place there."""
         return self.array.name, self.index
+
+
+def cut(backlog: deque[Run], bundle: int, room: int) -> list[list[Run]]:
+    """Take runs from the front of a backlog, as many as ``room`` tasks of ``bundle`` hold.
+
+    They are spread over all of these tasks.
+    """
+    tasks: list[list[Run]] = []
+    while backlog and len(tasks) < room:
+        size = min(bundle, -(-len(backlog) // (room - len(tasks))))
+        tasks.append([backlog.popleft() for _ in range(size)])
+    return tasks
