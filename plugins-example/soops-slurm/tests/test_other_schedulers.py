@@ -164,6 +164,13 @@ class TestStudies:
         assert driver.returncode == 130
         assert [record["state"] for record in study.records()] == ["cancelled"] * 4
 
+    def test_how_many_runs_a_task_has_follows_from_how_long_they_take(self, study, cluster):
+        study.write(60)
+        study.run("--runner-opt", "fill=20", n=2)
+        tasks = [path.stem.split("-")[1] for path in cluster.glob("task-*.json")]
+        assert list(study.notes().values()) == [["start", "end"]] * 60
+        assert len(tasks) < 8, "at first one, then all that are left"
+
     def test_setup_is_seen_by_the_runs(self, study):
         study.write(1, command="echo $COLOUR > seen")
         study.run("--runner-opt", "setup=export COLOUR=blue")

@@ -22,6 +22,9 @@ class BatchOptions:
         Of one run.
     bundle : int
         Runs in one task at most; short runs want many.
+    fill : float
+        Seconds that a task should last: once it is known how long runs take, this says how many
+        are in one, and not ``bundle``. 0: it does not.
     parallel : int
         Runs of a task at once; the task gets ``cpus`` times as many CPUs.
     setup : str
@@ -42,6 +45,7 @@ class BatchOptions:
     memory: str = ""
     cpus: int = 1
     bundle: int = 1
+    fill: float = 0.0
     parallel: int = 1
     setup: str = ""
     extra: str = ""
@@ -57,8 +61,9 @@ class BatchOptions:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if not 0 < self.poll <= self.poll_max < float("inf"):
             raise ValueError(f"poll={self.poll:g} and poll_max={self.poll_max:g} do not fit")
-        if not 0 <= self.patience < float("inf"):
-            raise ValueError(f"patience must be a number of seconds, not {self.patience:g}")
+        for name in ("patience", "fill"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a number of seconds, not {getattr(self, name):g}")
         for name in self.plain():
             if any(letter.isspace() for letter in getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)!r} has blanks in it")

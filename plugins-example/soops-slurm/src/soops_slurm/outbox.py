@@ -17,6 +17,11 @@ from soops_slurm.tasks import Run, Task, cut
 
 __all__ = ["Outbox"]
 
+#: Runs in a task at most when their number follows from how long they take.
+MOST = 1000
+#: The weight of the newest run in the mean of how long they take.
+NEW = 0.2
+
 
 class Outbox:
     """Makes arrays of runs, and submits them.
@@ -51,9 +56,22 @@ class Outbox:
         self._largest = min(options.max_array, scheduler.max_array)
         self._last = ""
         self._next = 0.0
+        self._mean: float | None = None
         self.backlog: deque[Run] = deque()
         self.unsent: dict[Array, list[Run]] = {}
         self.refused: list[Run] = []
+
+    def learn(self, elapsed: float) -> None:
+        """Note how many seconds a run took."""
+        self._mean = elapsed if self._mean is None else self._mean + NEW * (elapsed - self._mean)
+
+    @property
+    def bundle(self) -> int:
+        """How many runs are to be in a task."""
+        if not self._options.fill or self._mean is None:
+            return self._options.bundle
+        wanted = self._options.fill * self._options.parallel / max(self._mean, 1e-3)
+        return max(1, min(MOST, int(wanted)))
 
     @property
     def is_due(self) -> bool:
@@ -66,10 +84,10 @@ class Outbox:
         What is kept back is lost with its driver.
         """
         if self._detach:
-            return 0 if self.unsent else self._largest * self._options.bundle
+            return 0 if self.unsent else self._largest * self.bundle
         if self.unsent or not self.is_due:
             return 0
-        return (self._n_tasks - busy) * self._options.bundle - len(self.backlog)
+        return (self._n_tasks - busy) * self.bundle - len(self.backlog)
 
     def send(self, busy: int, everything: bool = False) -> Iterator[Task]:
         """Submit the backlog as far as there is room; again, what did not arrive.
@@ -85,7 +103,7 @@ class Outbox:
             self._try(array, again=True)
         if self.unsent:
             return
-        parts = cut(self.backlog, self._options.bundle, self._room(busy, everything))
+        parts = cut(self.backlog, self.bundle, self._room(busy, everything))
         if parts:  # those that come one by one make no array each
             self._next = time.monotonic() + min(self._options.poll, 1.0)
         for begin in range(0, len(parts), self._largest):
@@ -118,8 +136,8 @@ class Outbox:
         if not self._detach:
             return self._n_tasks - busy
         if everything:
-            return -(-len(self.backlog) // self._options.bundle)
-        full = len(self.backlog) // self._options.bundle
+            return -(-len(self.backlog) // self.bundle)
+        full = len(self.backlog) // self.bundle
         return full - full % self._largest
 
     def _submit(self, parts: list[list[Run]]) -> list[Task]:

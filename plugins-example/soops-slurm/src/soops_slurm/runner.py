@@ -348,6 +348,8 @@ class BatchRunner:
         del self._runs[run.token]
         if task is not None:
             self._told.append((run.job, task.array))
+        if outcome.elapsed is not None:
+            self._outbox.learn(outcome.elapsed)
         self._updates.append(Update(token=run.token, state=outcome.state, outcome=outcome))
 
     def _leave(self, run: Run) -> Task | None:
