@@ -234,6 +234,40 @@ def test_the_how_to_of_adaptive_studies(blocks, follow, shell):
     assert said == console.body
 
 
+@pytest.mark.timeout(300)
+def test_the_how_to_of_runners(blocks, install, tmp_path):
+    """Its distribution is installed, its tests are run, and a study goes through it."""
+    for block in blocks(ROOT / "docs" / "howto" / "write-a-runner.md"):
+        if block.file_name:
+            path = tmp_path / block.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.body, encoding="utf-8")
+    install(tmp_path / "soops-via" / "pyproject.toml", tmp_path / "soops-via" / "src")
+    (tmp_path / "study.toml").write_text(
+        """
+        [study]
+        command = ["sh", "-c", "exit $0", "{code}", "{output_dir}"]
+        output_dir = "runs/%s"
+        finished = "exit:0"
+
+        [parameters]
+        code = [0, 3]
+        """,
+        encoding="utf-8",
+    )
+    run = ["-m", "soops", "run", "--runner", "via", "--runner-opt", "via=nice -n 1", "study.toml"]
+    for words, code in (
+        (["-m", "soops", "plugins", "check"], 0),
+        (["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "soops-via/tests"], 0),
+        (run, 1),
+    ):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, text=True, capture_output=True, timeout=200
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "1 done" in done.stderr and "1 failed" in done.stderr
+
+
 def test_the_how_to_of_plugins(blocks, install, tmp_path):
     """Its two distributions are installed and used; their tests are run."""
     for block in blocks(ROOT / "docs" / "howto" / "write-a-plugin.md"):
