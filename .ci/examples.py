@@ -15,7 +15,7 @@ EXAMPLES = sorted(path.parent for path in (ROOT / "plugins-example").glob("*/pyp
 #: What each example gives, by distribution: pairs of kind and name.
 GIVES = {
     "soops-nice": [("runner", "nice")],
-    "soops-slurm": [("runner", "slurm")],
+    "soops-slurm": [("runner", "slurm"), ("runner", "pbs"), ("runner", "lsf")],
     "soops-study-tools": [
         ("directive", "chebyshev"),
         ("step", "group_table"),

@@ -36,6 +36,7 @@ sys.exit(int(n == int(fails)))
 class QueuedStudy:
     def __init__(self, path: Path, runner: str = "slurm") -> None:
         self.path, self.runner = path, runner
+        self.drivers: list[subprocess.Popen[str]] = []
         (path / "program.py").write_text(PROGRAM)
 
     def write(
@@ -62,13 +63,22 @@ class QueuedStudy:
 
     def start(self, *options: str, n: int = 4) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "soops", "run", "--runner", self.runner, "-n", str(n)]
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             [*command, *QUICK, *options, "study.toml"],
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.drivers.append(driver)
+        return driver
+
+    def end(self) -> None:
+        """End drivers that a failed test left."""
+        for driver in self.drivers:
+            if driver.returncode is None:
+                driver.kill()
+                driver.communicate()
 
     def kill(self, *options: str, runs: int = 4, n: int = 4) -> None:
         """Kill a driver when so many runs have begun, and its job has a number."""
@@ -198,9 +208,9 @@ class Daemons:
 
     def configure(self, *lines: str) -> None:
         """Restart the controller with other lines in its configuration; with none, as it was."""
-        names = {line.partition("=")[0] for line in lines}
+        names = {line.partition("=")[0] for line in lines} - {"PartitionName"}
         kept = [line for line in self.text.splitlines() if line.partition("=")[0] not in names]
-        new = "\n".join([*lines, *kept]) + "\n"
+        new = "\n".join([*kept, *lines]) + "\n"
         if (self.root / "slurm.conf").read_text() == new and self.alive("slurmctld"):
             return
         (self.root / "slurm.conf").write_text(new)
@@ -240,12 +250,22 @@ def daemons(slurm):
 @pytest.fixture
 def queued_study(tmp_path):
     """Return ``queued_study(runner)``, for a scheduler that is there."""
-    return lambda runner: QueuedStudy(tmp_path, runner)
+    made: list[QueuedStudy] = []
+
+    def make(runner: str) -> QueuedStudy:
+        made.append(QueuedStudy(tmp_path, runner))
+        return made[-1]
+
+    yield make
+    for study in made:
+        study.end()
 
 
 @pytest.fixture
 def study(slurm, tmp_path):
-    yield QueuedStudy(tmp_path)
+    study = QueuedStudy(tmp_path)
+    yield study
+    study.end()
     name = ",".join(path.name for path in (tmp_path / "runs/.soops/slurm").glob("soops-*"))
     if name:
         subprocess.run(["scancel", "--quiet", "--name", name], check=False)

@@ -6,7 +6,9 @@ Neither was ever there: ``fake_cluster.py`` answers in the formats of their docu
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +178,22 @@ class TestStudies:
         study.run("--runner-opt", "setup=export COLOUR=blue")
         (directory,) = study.directories()
         assert (directory / "seen").read_text() == "blue\n"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_commands_of_the_page_do_what_they_say(queued_study, tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "howto" / "slurm.md"
+    if not page.exists():
+        pytest.skip("the pages of soops are not here")
+    commands = re.findall(r"^soops run (--runner (?:pbs|lsf).*)$", page.read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        (_, runner, *words) = shlex.split(command)
+        study = queued_study(runner)
+        study.write(2)
+        study.run("-r", "1", *words[:-1])
+        assert [record["runner"] for record in study.records()] == [runner] * 2
+        shutil.rmtree(study.path / "runs")
 
 
 @pytest.mark.usefixtures("cluster")

@@ -31,8 +31,9 @@ def test_its_commands_do_what_they_say(soops_project, page):
 def test_the_table_has_all_options():
     from dataclasses import fields
 
-    from soops_slurm.options import SlurmOptions
+    from soops_slurm.options import LsfOptions, PbsOptions, SlurmOptions
 
     told = re.findall(r"^\| (`.*?) \|", README, re.MULTILINE)
     names = {name for cell in told for name in re.findall(r"`(\w+)`", cell)}
-    assert {field.name for field in fields(SlurmOptions)} <= names
+    for options in (SlurmOptions, PbsOptions, LsfOptions):
+        assert {field.name for field in fields(options)} <= names

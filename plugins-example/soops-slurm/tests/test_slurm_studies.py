@@ -139,19 +139,28 @@ def test_ctrl_c_twice_cancels_what_is_in_the_queue(study):
     assert left.stdout == ""
 
 
-def test_options_reach_slurm(study):
-    gate = study.path / "gate"
-    study.write(1, str(gate))
-    driver = study.start("--runner-opt", "time=00:10:00", "--runner-opt", "cpus=2")
-    wait_until(lambda: study.begun() == 1)
+def test_options_reach_slurm_and_the_runs(study):
+    words = "until [ -e ../../gate ]; do sleep 0.05; done; echo $COLOUR > seen"
+    study.write(1, command=words)
+    options = {"time": "00:10:00", "cpus": "2", "memory": "100M", "setup": "export COLOUR=blue"}
+    options["extra"] = "--comment='a b' --nodelist=n2"
+    driver = study.start(
+        *(word for item in options.items() for word in ("--runner-opt", "=".join(item)))
+    )
+    wait_until(study.jobs)
     (job,) = study.jobs()
     shown = subprocess.run(
-        ["squeue", "-h", "-o", "%l %C", "-j", job], capture_output=True, text=True, check=True
+        ["squeue", "-h", "-a", "-t", "all", "-o", "%l|%C|%m|%k|%n", "-j", job],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert shown.stdout.split() == ["10:00", "2"]
-    gate.touch()
+    (study.path / "gate").touch()
     driver.communicate(timeout=100)
     assert driver.returncode == 0
+    assert shown.stdout.strip() == "10:00|2|100M|a b|n2"
+    (directory,) = study.directories()
+    assert (directory / "seen").read_text().split()[0] == "blue"
 
 
 @pytest.mark.slow
@@ -185,7 +194,6 @@ def test_many_runs_in_arrays_and_a_driver_that_is_killed_again_and_again(study, 
     assert len(study.records()) == sets
     for notes, record in zip(study.notes().values(), study.records(), strict=True):
         assert record["state"] == "done"
-        # An attempt that the killed driver had not submitted counts, but never began.
         assert notes == ["start", "end"], "no run was begun twice"
 
 

@@ -54,59 +54,6 @@ def finish(driver, code: int = 0) -> str:
     return err
 
 
-def test_a_killed_controller_makes_no_run_happen_twice_at_once(study, daemons):
-    gate = study.path / "gate"
-    study.write(2, str(gate))
-    driver = study.start()
-    wait_until(lambda: study.begun() == 2)
-    daemons.kill("slurmctld")
-    daemons.start("slurmctld")
-    gate.touch()
-    # The new controller drains nodes on which it finds a job that it forgot: what it begins
-    # again waits until somebody, here the test, gives them back.
-    wait_until(lambda: give_nodes_back() or driver.poll() is not None, 200)
-    finish(driver)
-
-    assert {record["state"] for record in study.records()} == {"done"}
-    for notes, record in zip(study.notes().values(), study.records(), strict=True):
-        assert notes.count("end") == 1
-        assert notes.count("start") == record["attempts"]
-
-
-def test_the_daemons_of_the_nodes_are_killed(study, daemons):
-    """The runs come to their ends all the same."""
-    gate = study.path / "gate"
-    study.write(4, str(gate))
-    driver = study.start()
-    wait_until(lambda: study.begun() == 4)
-    for name in ("slurmd-n1", "slurmd-n2"):
-        daemons.kill(name)
-    gate.touch()
-    wait_until(lambda: list(study.notes().values()) == [["start", "end"]] * 4)
-    finish(driver)
-
-    assert list(study.notes().values()) == [["start", "end"]] * 4
-    assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
-
-
-def test_the_keepers_of_the_tasks_are_killed(study, daemons):
-    """Nothing watches the batch scripts any more; what they tell is what counts."""
-    gate = study.path / "gate"
-    study.write(4, str(gate))
-    driver = study.start()
-    wait_until(lambda: study.begun() == 4)
-    keepers = processes("slurmstepd")
-    assert keepers
-    for pid in keepers:
-        os.kill(pid, 9)
-    gate.touch()
-    finish(driver)
-
-    assert {record["state"] for record in study.records()} == {"done"}
-    for notes, record in zip(study.notes().values(), study.records(), strict=True):
-        assert notes.count("end") == 1 and notes.count("start") == record["attempts"]
-
-
 def test_a_node_that_goes_down_loses_its_runs_and_they_are_done_again(study, daemons):
     gate = study.path / "gate"
     study.write(2, str(gate))
@@ -192,20 +139,6 @@ def test_more_tasks_than_an_array_may_have(study, daemons):
     assert list(study.notes().values()) == [["start", "end"]] * 8
 
 
-def test_a_full_queue(study, daemons):
-    """Slurm takes no more for now; with its own words and waiting."""
-    daemons.configure("MaxJobCount=4", "MinJobAge=2")
-    study.write(10)
-    driver = study.start(
-        n=8,
-    )
-    err = finish(driver)
-
-    assert err.count("Slurm takes no jobs now") <= 1
-    assert list(study.notes().values()) == [["start", "end"]] * 10
-    assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
-
-
 def test_the_directory_of_a_task_is_gone_before_it_begins(study, daemons):
     """To Slurm such a job ended well."""
     for node in ("n1", "n2"):
@@ -269,3 +202,60 @@ def test_a_node_dies_with_everything_on_it(study, daemons):
     assert {record["state"] for record in study.records()} == {"done"}
     for notes in study.notes().values():
         assert notes.count("end") == 1
+
+
+def test_the_daemons_of_the_nodes_are_killed(study, daemons):
+    """The runs come to their ends all the same."""
+    gate = study.path / "gate"
+    study.write(4, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 4)
+    for name in ("slurmd-n1", "slurmd-n2"):
+        daemons.kill(name)
+    gate.touch()
+    wait_until(lambda: list(study.notes().values()) == [["start", "end"]] * 4)
+    finish(driver)
+
+    assert list(study.notes().values()) == [["start", "end"]] * 4
+    assert {(record["state"], record["attempts"]) for record in study.records()} == {("done", 1)}
+
+
+def test_the_keepers_of_the_tasks_are_killed(study, daemons):
+    """Nothing watches the batch scripts any more; what they tell is what counts."""
+    gate = study.path / "gate"
+    study.write(4, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 4)
+    keepers = processes("slurmstepd")
+    assert keepers
+    for pid in keepers:
+        os.kill(pid, 9)
+    gate.touch()
+    finish(driver)
+
+    assert {record["state"] for record in study.records()} == {"done"}
+    for notes, record in zip(study.notes().values(), study.records(), strict=True):
+        assert notes.count("end") == 1 and notes.count("start") == record["attempts"]
+    # Slurm believes that they go on; its nodes are of no use until they forget it.
+    tell("scontrol", "update", "nodename=n1,n2", "state=down", "reason=test")
+    for name in ("slurmd-n1", "slurmd-n2"):
+        daemons.kill(name)
+
+
+def test_a_killed_controller_makes_no_run_happen_twice_at_once(study, daemons):
+    gate = study.path / "gate"
+    study.write(2, str(gate))
+    driver = study.start()
+    wait_until(lambda: study.begun() == 2)
+    daemons.kill("slurmctld")
+    daemons.start("slurmctld")
+    gate.touch()
+    # The new controller drains nodes on which it finds a job that it forgot: what it begins
+    # again waits until somebody, here the test, gives them back.
+    wait_until(lambda: give_nodes_back() or driver.poll() is not None, 200)
+    finish(driver)
+
+    assert {record["state"] for record in study.records()} == {"done"}
+    for notes, record in zip(study.notes().values(), study.records(), strict=True):
+        assert notes.count("end") == 1
+        assert notes.count("start") == record["attempts"]

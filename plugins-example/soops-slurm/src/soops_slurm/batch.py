@@ -29,7 +29,7 @@ LOOK = 1.0
 #: Signals by which schedulers end the processes of a task.
 ENDING = ("SIGTERM", "SIGKILL")
 #: Seconds between the end of a run by one of them and the same signal here, at most.
-NOTICE = 0.1
+NOTICE = 2.0
 
 
 class Task:
@@ -117,11 +117,16 @@ class Task:
         del self._running[update.token]
         self._idle.append(slot)
         if outcome.signal in ENDING and not self._ending:
-            time.sleep(NOTICE)  # all processes are signalled of a task, the run perhaps first
+            self._expect_end()  # all processes are signalled of a task, the run perhaps first
         if self._ending and outcome.state is State.FAILED:
             outcome = replace(outcome, state=State.LOST, cause="lost")
         if outcome.cause != "copy":  # the one that was first will answer
             self._tell(run=number, outcome=outcome_to(outcome))
+
+    def _expect_end(self) -> None:
+        limit = time.monotonic() + NOTICE
+        while not self._ending and time.monotonic() < limit:
+            time.sleep(0.02)
 
     def _obey(self) -> None:
         """End what the driver, or the scheduler, does not want any more."""

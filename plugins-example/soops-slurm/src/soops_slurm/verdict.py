@@ -73,7 +73,7 @@ def explained(outcome: Outcome, state: TaskState | None, cancelled: bool) -> Out
     """
     if cancelled:
         return replace(outcome, state=State.CANCELLED, cause="cancelled", message="")
-    if state is None:
+    if state is None or not state.was_ended:
         return outcome
     text = f"its task was ended: {state.name}"
     return replace(outcome, state=state.kind, cause=state.cause, message=text)
