@@ -6,6 +6,8 @@ Usage: python .ci/examples.py      (in an environment that has soops with its te
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,11 @@ def given() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def has_slurm() -> bool:
+    """Return whether the tests can start a Slurm of their own, which they stop again."""
+    return os.geteuid() == 0 and shutil.which("slurmctld") is not None
+
+
 def main() -> None:
     """Do it all; an exception or a failing command ends it."""
     names = [path.name for path in EXAMPLES]
@@ -54,7 +61,17 @@ def main() -> None:
             assert sorted(found[name]) == sorted(pairs), (name, found[name])
         run("soops", "plugins", "check", check=True)
         for path in EXAMPLES:
-            run("pytest", "-q", "-c", path / "pyproject.toml", path / "tests", check=True)
+            more = ["--slurm"] if path.name == "soops-slurm" and has_slurm() else []
+            run(
+                "pytest",
+                "-q",
+                "-rs",
+                "-c",
+                path / "pyproject.toml",
+                path / "tests",
+                *more,
+                check=True,
+            )
     finally:
         run("pip", "uninstall", "--quiet", "--yes", *names, check=True)
     found = given()

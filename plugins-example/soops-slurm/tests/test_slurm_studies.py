@@ -61,7 +61,7 @@ def test_a_study_is_left_and_taken_on(study):
     options = ("--runner-opt", "max_array=5")
     left = study.run("--detach", *options, n=2)
     wait_until(lambda: study.begun() == 2)
-    words = ["squeue", "-h", "-r", "-o", "%i %r"]
+    words = ["squeue", "-h", "-r", "-o", "%i %r %E"]
     waiting = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     status = study.status()
     gate.touch()
@@ -69,7 +69,7 @@ def test_a_study_is_left_and_taken_on(study):
     err = study.run("--detach", n=2)
 
     assert "12 left in the queue" in left
-    assert waiting.count("JobArrayTaskLimit") == 3 and waiting.count("Dependency") == 7
+    assert waiting.count("JobArrayTaskLimit") == 3 and waiting.count("afterany:") == 7
     assert status["state"] == "queued" and status["counts"] == {"queued": 10, "running": 2}
     assert "12 done" in err
     assert list(study.notes().values()) == [["start", "end"]] * 12
