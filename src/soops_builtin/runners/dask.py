@@ -12,28 +12,21 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from soops.api import (
-    Job,
-    Outcome,
-    RunnerError,
-    RunnerSetup,
-    State,
-    Update,
-    Watch,
-    read_attempt,
-)
+from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, Watch, read_attempt
 from soops_builtin.runners import dask_worker
 from soops_builtin.runners.dask_batches import cut, hand_over
 from soops_builtin.runners.dask_cluster import Connection, connect
-from soops_builtin.runners.dask_courier import Versions
+from soops_builtin.runners.dask_courier import Versions, plain
 from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
 from soops_builtin.runners.dask_factory import words_of
 from soops_builtin.runners.dask_insistence import Insistence
 from soops_builtin.runners.dask_introduction import Introduction
 from soops_builtin.runners.dask_options import DaskOptions
 from soops_builtin.runners.dask_presence import Presence
+from soops_builtin.runners.dask_staging import Staging, staged_fields
 
 __all__ = ["DaskOptions", "DaskRunner"]
 
@@ -88,7 +81,9 @@ class DaskRunner:
         self._watch: Watch[None] = Watch()
         self._name = f"soops-{uuid.uuid4().hex[:12]}"
         self._topic = f"{self._name}-outcomes"
-        self._introduction = Introduction(setup.root, self._name, options.far)
+        self._fields = staged_fields if options.stage_out else plain
+        root = Path() if options.stage_out else setup.root
+        self._introduction = Introduction(root, self._name, options.far)
         self._versions = Versions(setup.say)
         self._unbegun: set[str] = set()
         self._sent = 0
@@ -106,6 +101,7 @@ class DaskRunner:
         self._messages: deque[Mapping[str, Any]] = deque()
         self._done: deque[_Key] = deque()
         self._insistence = Insistence(self._client, self._jobs, self._tasks, self._hear)
+        self._staging = Staging(self._client, self._hear)
         self._cancelled, self._unwanted = self._insistence.cancelled, self._insistence.unwanted
         self._client.subscribe_topic(self._topic, self._on_event)
 
@@ -147,7 +143,7 @@ class DaskRunner:
         keys = [(self._name, next(self._serial)) for _ in batches]
         how = {"topic": self._topic, "lease": self._lease, "sign": self._introduction.sign}
         self._sent += len(keys)
-        for key, batch, future in hand_over(self._client, batches, keys, how):
+        for key, batch, future in hand_over(self._client, batches, keys, how, self._fields):
             self._tasks[key] = _Task(future, {token for token, _ in batch})
             self._task_of.update((token, key) for token, _ in batch)
             future.add_done_callback(self._on_done)
@@ -259,6 +255,8 @@ class DaskRunner:
             if token in self._jobs:
                 self._running.add(token)
                 updates.append(Update(token=token, state=State.RUNNING, pid=pid, host=host))
+        for token, outcome in self._staging.hear(message, self._jobs):
+            self._end(token, outcome, updates)
         if "blind" in message:
             self._introduction.blind(message["blind"])
         if "greeting" in message:
@@ -308,6 +306,8 @@ class DaskRunner:
     def _is_innocent(self, token: str) -> bool:
         """Whether a job only waited on the workers that died, and not too often."""
         job = self._jobs[token]
+        if token in self._staging:
+            return False
         if read_attempt(job.directory, job.attempt) is not None:
             return False
         self._waited[token] += 1
@@ -333,6 +333,7 @@ class DaskRunner:
             self._doubts.drop(token)
         del self._jobs[token]
         self._waited.pop(token, None)
+        self._staging.forget(token)
         for names in (self._cancelled, self._unwanted, self._asked, self._running):
             names.discard(token)
         if (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from soops.api import Job
-from soops_builtin.runners.dask_courier import enter, plain
+from soops_builtin.runners.dask_courier import enter
 
 __all__ = ["Batch", "cut", "hand_over"]
 
@@ -40,9 +40,13 @@ def cut(backlog: deque[tuple[str, Job]], size: int, room: int) -> list[Batch]:
 
 
 def hand_over(
-    client: Any, batches: Sequence[Batch], keys: Sequence[Any], how: Mapping[str, Any]
+    client: Any,
+    batches: Sequence[Batch],
+    keys: Sequence[Any],
+    how: Mapping[str, Any],
+    fields: Callable[[Job], dict[str, Any]],
 ) -> Iterator[tuple[Any, Batch, Any]]:
-    """Submit batches; give the key, batch and future of each.
+    """Submit batches, with these fields of each job; give the key, batch and future of each.
 
     The resources of a run are those of its task, which dask takes from those of a worker.
     """
@@ -50,6 +54,6 @@ def hand_over(
     for needs, group in itertools.groupby(pairs, lambda pair: pair[1][0][1].resources):
         names, some = zip(*group, strict=True)
         more = {"resources": dict(needs)} if needs else {}
-        plains = [plain(batch) for batch in some]
-        futures = client.map(enter, plains, key=list(names), pure=False, retries=0, **how, **more)
+        given = [[(token, fields(job)) for token, job in batch] for batch in some]
+        futures = client.map(enter, given, key=list(names), pure=False, retries=0, **how, **more)
         yield from zip(names, some, futures, strict=True)

@@ -10,7 +10,7 @@ import functools
 import io
 import platform
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ class _Enter:
 enter = _Enter()
 
 
-def plain(batch: Sequence[tuple[str, Job]]) -> list[tuple[str, dict[str, Any]]]:
-    """Return jobs as what ``enter`` takes: plain values."""
-    return [(token, {name: getattr(job, name) for name in Job.__slots__}) for token, job in batch]
+def plain(job: Job) -> dict[str, Any]:
+    """Return the fields of a job, plain values, as what ``enter`` takes."""
+    return {name: getattr(job, name) for name in Job.__slots__}
 
 
 def courier(carries: bool) -> Any:

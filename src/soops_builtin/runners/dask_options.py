@@ -25,6 +25,9 @@ class DaskOptions:
         ``--cluster-kwargs``, and is scaled to ``--n-workers`` unless it is adaptive.
     adapt : str
         ``MIN-MAX``: a cluster made here has so many workers as there is work for.
+    stage_out : bool
+        There is no file system that the workers share: each run is in a scratch directory of
+        its worker, and its files are brought here when it has ended.
     dashboard : bool
         Whether a cluster made here opens its dashboard.
     dashboard_address : str
@@ -44,6 +47,7 @@ class DaskOptions:
     scheduler_file: str = ""
     cluster: str = ""
     adapt: str = ""
+    stage_out: bool = False
     dashboard: bool = False
     dashboard_address: str = "127.0.0.1:0"
     lease: float = 60.0

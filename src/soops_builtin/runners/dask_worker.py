@@ -13,12 +13,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from soops.api import Job, Outcome, Slot, State, Update, Usage, thread_slot
 from soops_builtin.runners.dask_contact import contact_of
+from soops_builtin.runners.dask_stage import Stage
 
 __all__ = ["NOT_STARTED", "from_message", "look_for", "run_batch", "stop", "to_message"]
 
@@ -50,6 +52,9 @@ class _Worker:
     """Whether there was within the lease."""
     left: Callable[[], float]
     """How many seconds of the lease are left."""
+    address: str
+    place: str
+    """Its local directory."""
 
 
 def run_batch(
@@ -64,7 +69,9 @@ def run_batch(
     topic : str
         Where the driver listens: to ``{"running": [token, pid, host]}`` of a job that lasts,
         ``{"back": [token, ...]}`` of those that would have to wait for it,
-        ``{"ended": {token: message}}``, and ``{"blind": host}`` when the runs root is not here.
+        ``{"ended": {token: message}}``, and ``{"blind": host}`` when the runs root is not here;
+        of jobs with ``inputs`` to ``{"begun": [token, address]}`` and, in the place of their end,
+        to ``{"staged": [token, address, message]}``: their files are to be fetched.
     lease : float
         Seconds without contact to the scheduler after which runs are ended.
     sign : str
@@ -83,7 +90,11 @@ def run_batch(
     ended: dict[str, dict[str, Any]] = {}
     untold: list[str] = []
     told_at = time.monotonic()
-    waiting = {token: Job(**fields) for token, fields in batch}
+    inputs = {token: fields["inputs"] for token, fields in batch if "inputs" in fields}
+    waiting = {
+        token: Job(**{name: value for name, value in fields.items() if name != "inputs"})
+        for token, fields in batch
+    }
     with _lock:
         _held.update(waiting)
 
@@ -98,10 +109,15 @@ def run_batch(
     try:
         while waiting:
             token = next(iter(waiting))
-            outcome = _run_one(token, waiting.pop(token), on_running, worker)
+            job = waiting.pop(token)
+            if token in inputs:
+                outcome, told = _run_staged(token, job, inputs[token], on_running, worker)
+            else:
+                outcome, told = _run_one(token, job, on_running, worker), False
             ended[token] = to_message(outcome)
-            untold.append(token)
-            if not waiting or time.monotonic() - told_at > TELL:
+            if not told:
+                untold.append(token)
+            if untold and (not waiting or time.monotonic() - told_at > TELL):
                 worker.tell({"ended": {token: ended[token] for token in untold}})
                 untold.clear()
                 told_at = time.monotonic()
@@ -202,6 +218,31 @@ def _run_one(
     return outcome
 
 
+def _run_staged(
+    token: str,
+    job: Job,
+    inputs: Mapping[str, bytes],
+    on_running: Callable[[Update], None],
+    worker: _Worker,
+) -> tuple[Outcome, bool]:
+    """Run a job in a scratch directory; wait until the driver has fetched what it left.
+
+    Also return whether the driver knows of the end.
+    """
+    with closing(Stage(token, job, inputs, worker.place)) as stage:
+        worker.tell({"begun": [token, worker.address]})
+        outcome = _run_one(token, stage.job, on_running, worker)
+        if outcome.state is State.LOST or outcome.started is None:
+            return outcome, False
+        stage.offer()
+        worker.tell({"staged": [token, worker.address, to_message(outcome)]})
+        while not stage.fetched.wait(1.0):
+            if not (worker.is_wanted() and worker.lasts()):
+                text = "its worker had to give it up before its files were fetched"
+                return Outcome(state=State.LOST, cause="node", message=text), False
+        return outcome, True
+
+
 def _worker(topic: str, lease: float) -> _Worker:
     from distributed import get_worker
 
@@ -222,6 +263,8 @@ def _worker(topic: str, lease: float) -> _Worker:
         begins=lambda: contact.begins(lease),
         lasts=lambda: contact.lasts(lease),
         left=lambda: contact.left(lease),
+        address=worker.address,
+        place=worker.local_directory,
     )
 
 
