@@ -104,7 +104,7 @@ class Introduction:
         self.error = RunnerError(
             f"the dask worker on {host} does not see the directory of the runs, "
             f"{str(self._root)!r}",
-            hint="put it on a file system that all workers share, or use --runner-opt stage_out=yes",
+            hint="put it on a shared file system, or use --runner-opt stage_out=yes",
         )
 
     def close(self) -> None:
