@@ -100,8 +100,8 @@ class DaskRunner:
         self._told: list[Job] = []
         self._messages: deque[Mapping[str, Any]] = deque()
         self._done: deque[_Key] = deque()
-        self._insistence = Insistence(self._client, self._jobs, self._tasks, self._hear)
-        self._staging = Staging(self._client, self._hear)
+        self._staging = staging = Staging(self._client, self._hear)
+        self._insistence = Insistence(self._client, self._jobs, self._tasks, staging, self._hear)
         self._cancelled, self._unwanted = self._insistence.cancelled, self._insistence.unwanted
         self._client.subscribe_topic(self._topic, self._on_event)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from soops.api import Job
-from soops_builtin.runners.dask_courier import enter
+from soops_builtin.runners.dask_courier import Parcel, enter
 
 __all__ = ["Batch", "cut", "hand_over"]
 
@@ -54,6 +54,6 @@ def hand_over(
     for needs, group in itertools.groupby(pairs, lambda pair: pair[1][0][1].resources):
         names, some = zip(*group, strict=True)
         more = {"resources": dict(needs)} if needs else {}
-        given = [[(token, fields(job)) for token, job in batch] for batch in some]
+        given = [Parcel([(token, fields(job)) for token, job in batch]) for batch in some]
         futures = client.map(enter, given, key=list(names), pure=False, retries=0, **how, **more)
         yield from zip(names, some, futures, strict=True)

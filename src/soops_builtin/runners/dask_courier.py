@@ -18,7 +18,7 @@ import soops
 import soops_builtin
 from soops.api import Job
 
-__all__ = ["NAME", "Versions", "courier", "enter", "plain"]
+__all__ = ["NAME", "Parcel", "Versions", "courier", "enter", "plain"]
 
 #: Under which workers know the plugin; the newest driver replaces it.
 NAME = "soops-courier"
@@ -48,6 +48,19 @@ class _Enter:
 
 
 enter = _Enter()
+
+
+class Parcel:
+    """A list that dask does not look into for tasks, which would take longer than short runs."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+
+    def __reduce__(self) -> Any:
+        return list, (self._items,)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
 
 
 def plain(job: Job) -> dict[str, Any]:

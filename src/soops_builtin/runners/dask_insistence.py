@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from soops.api import Job, Outcome, State, read_attempt
@@ -28,6 +28,8 @@ class Insistence:
         Token to job, of those that have not ended.
     tasks : mapping
         Key to task, of those that dask has.
+    staged : container of str
+        Tokens of jobs that have begun, of those without a token in their run directory.
     tell : callable
         Gets ``{"ended": {token: message}}`` of jobs that nobody has.
 
@@ -44,9 +46,11 @@ class Insistence:
         client: Any,
         jobs: Mapping[str, Job],
         tasks: Mapping[Any, Any],
+        staged: Container[str],
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self._client, self._jobs, self._tasks, self._tell = client, jobs, tasks, tell
+        self._staged = staged
         self.cancelled: set[str] = set()
         self.unwanted: set[str] = set()
         self.closed = False
@@ -59,7 +63,9 @@ class Insistence:
     def not_heard_of(self, token: str) -> Outcome:
         """Return what is known of a job that was cancelled and that no worker in reach has."""
         job = self._jobs.get(token)
-        if job is None or read_attempt(job.directory, job.attempt) is None:
+        if job is None:
+            return dask_worker.NOT_STARTED
+        if token not in self._staged and read_attempt(job.directory, job.attempt) is None:
             return dask_worker.NOT_STARTED
         return Outcome(state=State.LOST, cause="node", message="its worker is out of reach")
 
