@@ -124,6 +124,30 @@ def test_a_run_that_fails_is_brought_back_too(staged, start_cluster, apart):
     assert staged.found()[0].returncode == 3
 
 
+def test_a_run_that_is_stopped_is_brought_back_and_nothing_of_it_stays(
+    staged, start_cluster, apart, lives
+):
+    cluster = start_cluster()
+    add(cluster, 1, apart)
+    words = ("-n", "1", "--grace", "0.3", *STAGED, *cluster.options())
+    driver = staged.start("--aa=[1, 2], --hold=gate", *words)
+    (pid,) = staged.wait_until(lambda: pids(staged))
+    assert driver.stderr is not None
+
+    os.kill(driver.pid, signal.SIGINT)
+    staged.wait_until(lambda: "waiting for" in driver.stderr.readline())
+    os.kill(driver.pid, signal.SIGINT)
+
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130, out + err
+    assert staged.states() == ["cancelled"]
+    (directory,) = staged.directories()
+    assert (directory / "where.txt").exists()
+    assert not (directory / "done.txt").exists()
+    wait_until(lambda: not lives(pid))
+    wait_until(lambda: not list(cluster.folder.rglob("soops-run-*")))
+
+
 def test_a_worker_that_dies_costs_an_attempt(staged, start_cluster, apart):
     cluster = start_cluster()
     add(cluster, 2, apart)
