@@ -124,6 +124,24 @@ def test_a_run_that_fails_is_brought_back_too(staged, start_cluster, apart):
     assert staged.found()[0].returncode == 3
 
 
+def test_files_that_cannot_be_written_here_are_a_failure_that_says_so(staged, start_cluster, apart):
+    program = staged.folder / "program.sh"
+    spoil = 'rm "$dir/soops-parameters.csv"; mkdir "$dir/soops-parameters.csv"\n'
+    program.write_text(program.read_text().replace("mkfifo", spoil + "mkfifo"))
+    cluster = start_cluster()
+    add(cluster, 1, apart)
+
+    driver = staged.start("--aa=1", "-n", "1", *STAGED, *cluster.options())
+
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 1, out + err
+    assert "Traceback" not in err
+    assert staged.states() == ["failed"]
+    assert "its files cannot be written: File exists" in err
+    (directory,) = staged.directories()
+    assert not list(directory.glob(".soops-*"))
+
+
 def test_a_run_that_is_stopped_is_brought_back_and_nothing_of_it_stays(
     staged, start_cluster, apart, lives
 ):
