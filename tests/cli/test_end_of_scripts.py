@@ -8,11 +8,11 @@ import sys
 import pytest
 
 SCRIPT = """
-import atexit, sys, threading, time
+import atexit, sys, threading
 from soops.cli import scripts
 
 atexit.register(print, "at exit")
-threading.Thread(target=lambda: (time.sleep(0.05), print("thread"))).start()
+threading.Thread(target=lambda: (threading.main_thread().join(), print("thread"))).start()
 sys.stdout.write("no newline ")
 sys.argv[1:] = sys.argv[1:] or ["--version"]
 try:

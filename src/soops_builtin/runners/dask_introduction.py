@@ -9,6 +9,7 @@ for that file before the first job is sent; those that come later look before th
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["Introduction"]
 #: Seconds, besides those that a file may need to appear, for the answers of workers; who does
 #: not answer looks before its first batch.
 ANSWERS = 5.0
+#: Seconds before it is tried again to reach workers of which one went away.
+PAUSES = (0.2, 0.5, 1.0)
 _PREFIX = "dask-soops-"
 
 
@@ -71,7 +74,7 @@ class Introduction:
 
     def _ask(self, client: Any) -> None:
         try:
-            client.register_plugin(courier(self._carries), name=NAME)
+            _register(client, courier(self._carries))
         except Exception as exc:
             self.error = RunnerError(
                 f"a dask worker cannot take the code of soops: {words_of(exc)}",
@@ -113,3 +116,15 @@ class Introduction:
             with suppress(OSError):
                 self._sign.unlink(missing_ok=True)
                 self._sign.parent.rmdir()  # nobody else needed it
+
+
+def _register(client: Any, plugin: Any) -> None:
+    """Give a plugin to all workers; to those that are left, when one goes away meanwhile."""
+    for pause in (*PAUSES, None):
+        try:
+            client.register_plugin(plugin, name=NAME)
+            return
+        except Exception:  # of a closed connection dask tells in many ways
+            if pause is None:
+                raise
+            time.sleep(pause)

@@ -1,7 +1,7 @@
 """Brings the files of staged runs from dask workers into their run directories.
 
-They are collected beside their places first, and moved there when the last one has come: a run
-directory has all files of an attempt, or none.
+They are collected beside their places first, and moved there when the last one has come: a
+worker that dies while it sends leaves nothing in a run directory.
 """
 
 from __future__ import annotations
