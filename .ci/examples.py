@@ -45,9 +45,16 @@ def given() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def has_slurm() -> bool:
-    """Return whether the tests can start a Slurm of their own, which they stop again."""
-    return os.geteuid() == 0 and shutil.which("slurmctld") is not None
+def with_slurm(path: Path) -> list[str]:
+    """Return the words for tests with a Slurm of their own, if there can be one.
+
+    They start and stop it. What takes it apart, and the long contract, are left out: all of
+    them together take five minutes (``pytest --slurm``).
+    """
+    if os.geteuid() != 0 or shutil.which("slurmctld") is None:
+        return []
+    left_out = (f"--ignore={path}/tests/test_slurm_{name}.py" for name in ("traps", "contract"))
+    return ["--slurm", *left_out]
 
 
 def main() -> None:
@@ -61,17 +68,9 @@ def main() -> None:
             assert sorted(found[name]) == sorted(pairs), (name, found[name])
         run("soops", "plugins", "check", check=True)
         for path in EXAMPLES:
-            more = ["--slurm"] if path.name == "soops-slurm" and has_slurm() else []
-            run(
-                "pytest",
-                "-q",
-                "-rs",
-                "-c",
-                path / "pyproject.toml",
-                path / "tests",
-                *more,
-                check=True,
-            )
+            more = with_slurm(path) if path.name == "soops-slurm" else []
+            words = ("-c", path / "pyproject.toml", path / "tests", *more)
+            run("pytest", "-q", "-rs", *words, check=True)
     finally:
         run("pip", "uninstall", "--quiet", "--yes", *names, check=True)
     found = given()

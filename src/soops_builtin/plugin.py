@@ -118,8 +118,8 @@ def soops_runners() -> Sequence[RunnerSpec]:
         ),
         RunnerSpec(
             name="dask",
-            target=f"{home}.dask:DaskRunner",
-            options=f"{home}.dask_options:DaskOptions",
+            target=f"{home}.dask.runner:DaskRunner",
+            options=f"{home}.dask.options:DaskOptions",
             resources=True,
             summary="a dask cluster: started here, or one that runs already",
         ),

@@ -9,8 +9,8 @@ import pytest
 
 import soops.cli
 from soops.api import RunnerError, RunnerSetup, UsageError
-from soops_builtin.runners import dask_cluster
-from soops_builtin.runners.dask import DaskOptions, DaskRunner
+from soops_builtin.runners.dask import cluster as dask_cluster
+from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 
 STUDY = """\
 [study]

@@ -17,9 +17,10 @@ import pytest
 
 from soops.api import Job, Outcome, State, attempt_path
 from soops.testing import wait_until
-from soops_builtin.runners import dask_contact, dask_doubts
-from soops_builtin.runners.dask_contact import Contact, contact_of
-from soops_builtin.runners.dask_doubts import Doubts
+from soops_builtin.runners.dask import contact as dask_contact
+from soops_builtin.runners.dask import doubts as dask_doubts
+from soops_builtin.runners.dask.contact import Contact, contact_of
+from soops_builtin.runners.dask.doubts import Doubts
 
 LEASE = 60.0
 

@@ -8,8 +8,8 @@ import pytest
 
 from soops.api import RunnerError, RunnerSetup, State, UsageError
 from soops.testing import RunnerContract
-from soops_builtin.runners import dask_cluster
-from soops_builtin.runners.dask import DaskOptions, DaskRunner
+from soops_builtin.runners.dask import cluster as dask_cluster
+from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 
 
 @pytest.mark.parametrize(

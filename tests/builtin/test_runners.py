@@ -17,8 +17,8 @@ import pytest
 
 from soops.api import App, RunnerError, RunnerSetup, Slot, State, UsageError, read_attempt
 from soops.testing import RunnerContract, wait_until
-from soops_builtin.runners import dask_cluster
-from soops_builtin.runners.dask import DaskOptions, DaskRunner
+from soops_builtin.runners.dask import cluster as dask_cluster
+from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 from soops_builtin.runners.inline import InlineRunner
 from soops_builtin.runners.local import LocalRunner
 
@@ -152,7 +152,7 @@ class TestDaskThreads(RunnerContract):
     def test_short_jobs_come_in_batches_and_long_ones_hold_up_none(
         self, runner, make_job, monkeypatch
     ):
-        monkeypatch.setattr("soops_builtin.runners.dask.TASK_SECONDS", 100.0)
+        monkeypatch.setattr("soops_builtin.runners.dask.runner.TASK_SECONDS", 100.0)
         for _ in range(12):
             tokens = runner.submit([make_job("true") for _ in range(runner.capacity())])
             self.collect(runner, list(tokens))
@@ -201,7 +201,7 @@ def test_its_options_exclude_each_other():
 def test_its_options_have_their_place():
     spec = App.create().registry("runner").get("dask")
 
-    assert spec.options == "soops_builtin.runners.dask_options:DaskOptions"
+    assert spec.options == "soops_builtin.runners.dask.options:DaskOptions"
 
 
 def test_a_running_scheduler_by_address_and_by_file(tmp_path):
@@ -299,7 +299,7 @@ class TestDaskProcesses:
         assert self.collect(runner, [token])[token].returncode == 9, "two at once"
 
     def test_it_can_be_closed_while_a_worker_hangs(self, runner, make_job, monkeypatch):
-        monkeypatch.setattr("soops_builtin.runners.dask.PATIENCE", 2.0)
+        monkeypatch.setattr("soops_builtin.runners.dask.runner.PATIENCE", 2.0)
         job = make_job("echo $$ > pid; while :; do sleep 0.01; done")
         runner.submit([job])
         pid = Path(job.directory, "pid")
@@ -321,7 +321,7 @@ class TestDaskProcesses:
                 import sys
                 from pathlib import Path
                 from soops.api import Job, RunnerSetup
-                from soops_builtin.runners.dask import DaskRunner
+                from soops_builtin.runners.dask.runner import DaskRunner
 
                 if __name__ == "__main__":
                     runner = DaskRunner(RunnerSetup(n_workers=1, root=Path(sys.argv[1])))

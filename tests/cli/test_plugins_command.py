@@ -260,7 +260,7 @@ def test_show_as_json_and_near_misses(typed):
     wrong = typed("soops", "plugins", "show", "locl")
 
     assert (spec["kind"], spec["name"], spec["provider"]) == ("runner", "dask", "builtin")
-    assert spec["options"] == "soops_builtin.runners.dask_options:DaskOptions"
+    assert spec["options"] == "soops_builtin.runners.dask.options:DaskOptions"
     assert wrong.code == 2 and "did you mean 'local'" in wrong.err
 
 

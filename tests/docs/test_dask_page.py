@@ -93,7 +93,7 @@ def test_its_commands_do_what_they_say(blocks, shell, background):
 
 
 def test_the_table_has_all_options():
-    from soops_builtin.runners.dask_options import DaskOptions
+    from soops_builtin.runners.dask.options import DaskOptions
 
     cells = re.findall(r"^\| (`\w+=.*?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     told = {name for cell in cells for name in re.findall(r"`(\w+)=", cell)}

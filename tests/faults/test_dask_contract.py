@@ -12,7 +12,7 @@ import pytest
 
 from soops.api import RunnerSetup
 from soops.testing import RunnerContract
-from soops_builtin.runners.dask import DaskOptions, DaskRunner
+from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 
 
 class TestProcesses(RunnerContract):

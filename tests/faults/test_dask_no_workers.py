@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from soops_builtin.runners import dask_presence
+from soops_builtin.runners.dask import presence as dask_presence
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

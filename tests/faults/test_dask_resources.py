@@ -89,7 +89,7 @@ def test_jobs_of_a_task_need_the_same(tmp_path):
     from collections import deque
 
     from soops.api import Job
-    from soops_builtin.runners.dask_batches import cut
+    from soops_builtin.runners.dask.batches import cut
 
     def job(number, needs):
         place = str(tmp_path)

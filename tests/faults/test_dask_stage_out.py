@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from soops.testing import wait_until
-from soops_builtin.runners import dask_stage
+from soops_builtin.runners.dask import stage as dask_stage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -253,7 +253,7 @@ def make_stage(tmp_path):
 
 @pytest.mark.parametrize("below", [b"../x", b"/etc/x", b"link/x", b"a/../../x", b".."])
 def test_what_comes_stays_below_the_run_directory(tmp_path, below):
-    from soops_builtin.runners import dask_staging
+    from soops_builtin.runners.dask import staging as dask_staging
 
     folder = os.fsencode(tmp_path / "stage")
     os.mkdir(folder)

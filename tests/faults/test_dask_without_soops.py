@@ -146,9 +146,9 @@ def test_another_version_is_said_once_with_both(mini, start_cluster, environment
 
 
 def test_what_a_worker_is_brought_is_enough_and_not_all():
-    from soops_builtin.runners import dask_courier
+    from soops_builtin.runners.dask import courier as dask_courier
 
     names = {name for name, _ in dask_courier._files()}
-    assert {"soops/api.py", "soops_builtin/runners/dask_worker.py"} <= names
+    assert {"soops/api.py", "soops_builtin/runners/dask/worker.py"} <= names
     assert not [name for name in names if "/cli/" in name or "tests" in name]
     assert len(dask_courier._package()) < 1_000_000

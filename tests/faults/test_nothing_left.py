@@ -24,7 +24,7 @@ from soops.api import Job, RunnerSetup, Slot, State
 from soops.kernel.runs.launch.processes import processes
 from soops.kernel.runs.wire import LAUNCH
 from soops_builtin.run_functions.preload import LAUNCH as PRELOAD
-from soops_builtin.runners.dask import DaskOptions, DaskRunner
+from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and subreapers")
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from soops.api import Job, Outcome, RunnerError, State
-from soops_builtin.runners import dask_stage, dask_worker
-from soops_builtin.runners.dask_courier import plain
-from soops_builtin.runners.dask_factory import words_of
+from soops_builtin.runners.dask import stage as dask_stage
+from soops_builtin.runners.dask import worker as dask_worker
+from soops_builtin.runners.dask.courier import plain
+from soops_builtin.runners.dask.factory import words_of
 
 __all__ = ["Staging", "staged_fields"]
 

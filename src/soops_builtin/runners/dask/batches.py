@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from soops.api import Job
-from soops_builtin.runners.dask_courier import Parcel, enter
+from soops_builtin.runners.dask.courier import Parcel, enter
 
 __all__ = ["Batch", "cut", "hand_over"]
 

@@ -1,4 +1,4 @@
-"""Whether the scheduler counts this dask worker among its own. For ``dask_worker`` only.
+"""Whether the scheduler counts this dask worker among its own. For ``worker`` only.
 
 A worker that is cut off notices when its connection times out, which is half a minute with dask's
 own limits, and never when these are longer. So it asks, while it has work, and remembers when the

@@ -1,6 +1,6 @@
 """Runs on the workers of a dask cluster: one made for the study, or one that is there.
 
-Dask is imported only when a runner is made. What happens on a worker is in ``dask_worker``.
+Dask is imported only when a runner is made. What happens on a worker is in ``worker``.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, Watch, read_attempt
-from soops_builtin.runners import dask_worker
-from soops_builtin.runners.dask_batches import cut, hand_over
-from soops_builtin.runners.dask_cluster import Connection, connect
-from soops_builtin.runners.dask_courier import Versions, plain
-from soops_builtin.runners.dask_doubts import Doubts, remove_tokens
-from soops_builtin.runners.dask_factory import words_of
-from soops_builtin.runners.dask_insistence import Insistence
-from soops_builtin.runners.dask_introduction import Introduction
-from soops_builtin.runners.dask_options import DaskOptions
-from soops_builtin.runners.dask_presence import Presence
-from soops_builtin.runners.dask_staging import Staging, staged_fields
+from soops_builtin.runners.dask import worker as dask_worker
+from soops_builtin.runners.dask.batches import cut, hand_over
+from soops_builtin.runners.dask.cluster import Connection, connect
+from soops_builtin.runners.dask.courier import Versions, plain
+from soops_builtin.runners.dask.doubts import Doubts, remove_tokens
+from soops_builtin.runners.dask.factory import words_of
+from soops_builtin.runners.dask.insistence import Insistence
+from soops_builtin.runners.dask.introduction import Introduction
+from soops_builtin.runners.dask.options import DaskOptions
+from soops_builtin.runners.dask.presence import Presence
+from soops_builtin.runners.dask.staging import Staging, staged_fields
 
 __all__ = ["DaskOptions", "DaskRunner"]
 

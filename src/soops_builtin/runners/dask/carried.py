@@ -1,6 +1,6 @@
 """What a dask worker gets as text, so that it need not have soops: a plugin of the worker.
 
-Nothing of soops is imported but where it is known to be there. ``dask_courier`` sends this file.
+Nothing of soops is imported but where it is known to be there. ``courier`` sends this file.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Carried:
 
             who = [socket.gethostname(), soops.__version__, platform.python_version()]
             get_worker().log_event(topic, {"greeting": who})
-        from soops_builtin.runners import dask_worker
+        from soops_builtin.runners.dask import worker as dask_worker
 
         return dask_worker.run_batch(batch, topic, **how)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from soops.api import RunnerError, SoopsError, UsageError
 
 if TYPE_CHECKING:
-    from soops_builtin.runners.dask_options import DaskOptions
+    from soops_builtin.runners.dask.options import DaskOptions
 
 __all__ = ["adapt", "close_early", "made_by", "words_of"]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from soops.api import Job, Outcome, Slot, State, Update, Usage, thread_slot
-from soops_builtin.runners.dask_contact import contact_of
-from soops_builtin.runners.dask_stage import Stage
+from soops_builtin.runners.dask.contact import contact_of
+from soops_builtin.runners.dask.stage import Stage
 
 __all__ = ["NOT_STARTED", "from_message", "look_for", "run_batch", "stop", "to_message"]
 

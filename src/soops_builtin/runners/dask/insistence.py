@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from soops.api import Job, Outcome, State, read_attempt
-from soops_builtin.runners import dask_worker
+from soops_builtin.runners.dask import worker as dask_worker
 
 __all__ = ["Insistence"]
 
@@ -79,13 +79,15 @@ class Insistence:
             except Exception:  # no worker, or no scheduler: done tasks will tell
                 answers = {}
             left -= {token for answer in answers.values() for token in answer}
-            dropped: dict[str, dict[str, Any]] = {}
             for task in list(self._tasks.values()):
                 if task.tokens and task.tokens <= left:
-                    for token in list(task.tokens):
-                        dropped[token] = dask_worker.to_message(self.not_heard_of(token))
-                    with contextlib.suppress(Exception):  # the same
-                        task.future.cancel()
-            if dropped:
-                self._tell({"ended": dropped})
+                    self._drop(task)
             time.sleep(INSIST)
+
+    def _drop(self, task: Any) -> None:
+        """Take back a task that no worker has; say so before dask says that it is cancelled."""
+        tokens = list(task.tokens)
+        ended = {token: dask_worker.to_message(self.not_heard_of(token)) for token in tokens}
+        self._tell({"ended": ended})
+        with contextlib.suppress(Exception):  # no scheduler: done tasks will tell
+            task.future.cancel()

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.api import RunnerError, RunnerSetup, UsageError
-from soops_builtin.runners import dask_worker
-from soops_builtin.runners.dask_factory import adapt, close_early, made_by, words_of
+from soops_builtin.runners.dask import worker as dask_worker
+from soops_builtin.runners.dask.factory import adapt, close_early, made_by, words_of
 
 if TYPE_CHECKING:
-    from soops_builtin.runners.dask_options import DaskOptions
+    from soops_builtin.runners.dask.options import DaskOptions
 
 __all__ = ["Connection", "connect"]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from soops.api import RunnerError
-from soops_builtin.runners import dask_worker
-from soops_builtin.runners.dask_courier import NAME, courier
-from soops_builtin.runners.dask_factory import words_of
+from soops_builtin.runners.dask import worker as dask_worker
+from soops_builtin.runners.dask.courier import NAME, courier
+from soops_builtin.runners.dask.factory import words_of
 
 __all__ = ["Introduction"]
 

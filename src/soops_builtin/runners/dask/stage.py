@@ -1,6 +1,6 @@
 """A run in a scratch directory of a dask worker, for clusters without a shared file system.
 
-For ``dask_worker`` only. The driver asks for the files piece by piece (``read_piece``), so that
+For ``worker`` only. The driver asks for the files piece by piece (``read_piece``), so that
 nobody holds more than a piece of them in memory, and says when it has them all (``dismiss``).
 """
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from soops.api import Job
-from soops_builtin.runners.dask_cluster import Connection
+from soops_builtin.runners.dask.cluster import Connection
 
 __all__ = ["Presence"]
 

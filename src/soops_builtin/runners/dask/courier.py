@@ -72,7 +72,7 @@ def courier(carries: bool) -> Any:
     """Return the plugin for workers; ``carries``: some of them may have no soops."""
     from distributed import WorkerPlugin
 
-    source = Path(__file__).with_name("dask_carried.py").read_text(encoding="utf-8")
+    source = Path(__file__).with_name("carried.py").read_text(encoding="utf-8")
     package = _package() if carries else b""
     given = {"source": source, "package": package, "version": soops.__version__}
 

@@ -1,0 +1,1 @@
+"""The runner of dask clusters: ``runner`` on the side of the driver, ``worker`` on the other."""
