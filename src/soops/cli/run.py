@@ -115,6 +115,12 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
     metavar="KEY=VALUE",
     help="Option of the runner; may be repeated.",
 )
+@how(
+    "--stage-out",
+    is_flag=True,
+    help="Run in scratch directories of the workers, which share no file system, and bring the "
+    "files back; for --runner dask.",
+)
 @how("--cluster-kwargs", metavar="KEY=VALUE,...", help="Arguments of dask's LocalCluster.")
 @how(
     "--resources",
@@ -219,6 +225,7 @@ def run(
     explain: bool,
     as_json: bool,
     runner_options: tuple[tuple[str, str], ...],
+    stage_out: bool,
     **options: Any,
 ) -> int:
     """Run a program over a parameter space, in parallel.
@@ -227,7 +234,10 @@ def run(
     that says how the program is run, with get_run_info(); a .toml study may do without. What
     is finished is not run again, and an interrupted study goes on where it stopped.
     """
-    options["runner_options"] = dict(runner_options)
+    options["runner_options"] = {
+        **dict(runner_options),
+        **({"stage_out": "yes"} if stage_out else {}),
+    }
     options["argv"] = command_line(ctx)
     app = current_app(ctx)
     if dry_run or explain:

@@ -107,7 +107,7 @@ class Introduction:
         self.error = RunnerError(
             f"the dask worker on {host} does not see the directory of the runs, "
             f"{str(self._root)!r}",
-            hint="put it on a shared file system, or use --runner-opt stage_out=yes",
+            hint="put it on a shared file system, or use --stage-out",
         )
 
     def close(self) -> None:
