@@ -97,11 +97,12 @@ Path(sys.argv[1], "done.txt").write_text(" ".join(sorted(sys.modules)))
 """
 
 PRELOADED = """\
+import shlex
 import sys
 
 
 def get_run_info():
-    run_cmd = sys.executable + " {script_dir}/script.py {output_dir}"
+    run_cmd = shlex.quote(sys.executable) + " {script_dir}/script.py {output_dir}"
     return run_cmd, {"--aa": "--aa={--aa}"}, "output_dir", "done.txt"
 """
 
