@@ -22,7 +22,7 @@ from soops.kernel.records.disk import DiskError
 from soops.kernel.records.index import Index, record_row
 from soops.kernel.records.journal import Entry, Journal, read_under_way
 from soops.kernel.records.lock import Lock, read_holder
-from soops.kernel.records.record import write_record
+from soops.kernel.records.record import set_aside, write_record
 from soops.kernel.records.rundir import RunDirWriter, RunTemplate
 from soops.kernel.study.identity import identity, pkey
 from soops.kernel.values import RunRecord, State
@@ -280,3 +280,30 @@ def test_of_a_large_index_readers_take_a_copy_that_is_not_in_memory(root, monkey
     path.write_bytes(data)
     with Index(root, write=False) as anew:
         assert anew.sync(template).read == 5, "a damaged one is not believed"
+
+
+def test_an_attempt_without_parameters_does_not_hide_those_of_the_next(tmp_path):
+    """A driver was killed as it wrote the parameters of attempt 1, another one in attempt 2."""
+    values = {"--a": 3, "output_dir": "x", "script_dir": "."}
+    key = pkey({"--a": 3})
+    directory = tmp_path / f"000-{key}"
+    directory.mkdir()
+    lost = RunRecord(
+        identity="",
+        pkey=key,
+        number=0,
+        directory=directory.name,
+        parameters={},
+        command="",
+        state=State.LOST,
+    )
+    write_record(directory, lost)
+    set_aside(directory, 1)
+    writer = RunDirWriter(str(tmp_path), {}, True)
+    writer.prepare(str(directory), pkey=key, number=0, values=values, command="true")
+
+    with Index(tmp_path, write=False) as index:
+        index.sync(RunTemplate(str(tmp_path / "%s")))
+        (row,) = index.rows()
+
+    assert (row["parameters"], row["attempts"], row["state"]) == ({"--a": 3}, 1, "lost")

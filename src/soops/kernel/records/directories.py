@@ -321,7 +321,10 @@ class DirectoryReader:
         found["attempts"] = attempt
         found["state"] = State.LOST.value
         found["cause"] = "interrupted"
-        if record.get("pkey") == found["pkey"]:
+        if record.get("pkey") != found["pkey"]:
+            return
+        # A driver that was killed as it made the directory left no parameters to record.
+        if record["identity"] or found["parameters"] == "{}":
             found["identity"] = record["identity"]
             found["parameters"] = _encode(record["parameters"])
             found["output_key"] = record.get("output_key", "")
