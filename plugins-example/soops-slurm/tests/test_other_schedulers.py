@@ -134,9 +134,11 @@ class TestStudies:
 
     def test_what_the_queue_does_not_take_is_left_for_the_next_time(self, study, cluster):
         (cluster / "full").write_text("1")
-        study.write(7)
+        gate = study.path / "gate"
+        study.write(7, str(gate))
         left = study.run("--detach", "--runner-opt", "max_array=5", n=4)
         (cluster / "full").unlink()
+        gate.touch()
         err = study.run(n=4)
 
         assert "2 not started, 5 left in the queue" in left
