@@ -261,6 +261,23 @@ def test_with_detach_a_full_queue_is_no_reason_to_stay(make):
     assert [key for what, key in drive.ledger.events if what == "submitted"] == ["r0", "r1"]
 
 
+def test_with_detach_an_error_of_the_plan_is_raised_when_what_is_under_way_has_ended(make):
+    class Full(Keeper):
+        poll = Runner.poll
+
+    def plan():
+        yield planned(0)
+        yield planned(1)
+        raise StudyError("the check raised")
+
+    drive = make(Full(room=1), detach=True)
+
+    with pytest.raises(StudyError, match="the check raised"):
+        drive.run(plan())
+    assert drive.runner.leaves == 0
+    assert ("done", "r0#1") in drive.ledger.events, "it was not left, and not cancelled"
+
+
 def test_with_detach_what_failed_by_now_is_tried_again_before(make):
     drive = make(Keeper({"r0": [exits(1)]}), detach=True, retries=1)
 

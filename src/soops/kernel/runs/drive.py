@@ -209,12 +209,16 @@ class Drive:
         full = self._call(self.runner.capacity) <= 0
         if self._closing or not (full or self._is_over):
             return False
-        for planned in plan:
-            self.tally.total += 1
-            if planned.decision is Decision.SKIP:
-                self._skip(planned)
-            elif not self._take_on(planned):
-                self.tally.remaining += 1
+        try:
+            for planned in plan:
+                self.tally.total += 1
+                if planned.decision is Decision.SKIP:
+                    self._skip(planned)
+                elif not self._take_on(planned):
+                    self.tally.remaining += 1
+        except SoopsError as exc:
+            self._fail(exc)
+            return False
         self.exhausted = True
         leave: Any = getattr(self.runner, "leave", None)  # without it --detach is refused
         for update in self._call(leave):
