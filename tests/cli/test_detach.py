@@ -150,6 +150,30 @@ def test_runs_in_a_queue_are_not_moved(runs, typed):
     assert "3 runs of 'out/runs' may wait in the queue of the runner 'queue'" in told.err
 
 
+def test_another_runner_does_not_begin_what_may_begin_in_the_queue(runs, typed):
+    typed("soops", *words("--detach"))
+
+    told = typed("soops", "run", "-o", "out", STUDY, "mod.py")
+    work(runs, 3)
+    last = typed("soops", *words("--detach"))
+
+    assert told.code == 3
+    lines = told.err.splitlines()
+    assert lines[0] == f"error: 3 runs of '{runs}' may wait in the queue of the runner 'queue'"
+    assert "--runner queue first" in lines[1]
+    assert len(lines) == 2
+    assert "3 done, 1 left in the queue" in last.err, "nothing was lost"
+
+
+def test_of_a_queue_that_is_gone_one_can_let_go(runs, typed):
+    typed("soops", *words("--detach"))
+    (runs / ".soops" / "study.json").unlink()
+
+    told = typed("soops", "run", "-o", "out", STUDY, "mod.py")
+
+    assert (told.code, standing(typed)) == (0, ("ended", {"done": 4}, 4)), told.err
+
+
 def test_a_runner_without_a_queue_cannot_be_left(project, typed):
     told = typed("soops", "run", "-o", "out", "--detach", STUDY, "mod.py")
 

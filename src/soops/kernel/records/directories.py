@@ -321,10 +321,9 @@ class DirectoryReader:
         found["attempts"] = attempt
         found["state"] = State.LOST.value
         found["cause"] = "interrupted"
-        if record.get("pkey") != found["pkey"]:
-            return
         # A driver that was killed as it made the directory left no parameters to record.
-        if record["identity"] or found["parameters"] == "{}":
+        known = bool(record.get("identity")) or found["parameters"] == "{}"
+        if known and record.get("pkey") == found["pkey"]:
             found["identity"] = record["identity"]
             found["parameters"] = _encode(record["parameters"])
             found["output_key"] = record.get("output_key", "")

@@ -43,6 +43,7 @@ from soops.kernel.runs.plan import FINISHED, KnownRuns
 from soops.kernel.runs.prepare import Prepared
 from soops.kernel.runs.provenance import provenance
 from soops.kernel.runs.recovery import Held, record_of_attempt, recover
+from soops.kernel.runs.survivors import require_no_queue
 from soops.kernel.values import Job, Outcome, PlannedRun, RunRecord, State, Update
 
 __all__ = ["Ledger", "known_runs"]
@@ -102,6 +103,7 @@ class Ledger:
         with ExitStack() as stack:
             stack.enter_context(Lock(self.root, break_lock=self.options.break_lock))
             require_settled(self.root)
+            require_no_queue(self.root, self.prepared.run.runner)
             self.journal = stack.enter_context(Journal(self.root, durable=self.options.durable))
             self.index = stack.enter_context(Index(self.root, write=True))
             self._recover()

@@ -24,7 +24,7 @@ from soops.kernel.runs.orphans import end_marked, marked_processes
 from soops.kernel.runs.wire import outcome_of
 from soops.kernel.values import Outcome, State, Update
 
-__all__ = ["Survivors", "lives", "outcome_in", "require_none"]
+__all__ = ["Survivors", "lives", "outcome_in", "require_no_queue", "require_none"]
 
 #: Seconds between two looks at the tokens.
 EVERY = 0.2
@@ -149,17 +149,27 @@ class Survivors:
         return replace(outcome, message="it went on without its driver, and was ended from outside")
 
 
-def require_none(root: str | os.PathLike[str]) -> None:
-    """Raise StudyError when runs of a root wait or go on without a driver."""
+def require_no_queue(root: str | os.PathLike[str], runner: str = "") -> None:
+    """Raise StudyError when runs of a root may wait in a queue, but for that of this runner.
+
+    They would begin there beside whatever is done about them here.
+    """
     under_way = read_under_way(root)
     study = read_study_file(root) if under_way else None
-    if study is not None and study.keeps_jobs:
-        raise StudyError(
-            f"{len(under_way)} run{'s' * (len(under_way) > 1)} of {os.fspath(root)!r} may wait in "
-            f"the queue of the runner {study.runner!r}",
-            hint="start its study again first: to the end, or to stop it with Ctrl-C, twice",
-        )
-    for entry in under_way:
+    if study is None or not study.keeps_jobs or study.runner == runner:
+        return
+    raise StudyError(
+        f"{len(under_way)} run{'s' * (len(under_way) > 1)} of {os.fspath(root)!r} may wait in "
+        f"the queue of the runner {study.runner!r}",
+        hint=f"start the study with --runner {study.runner} first: to the end, or to stop it with "
+        "Ctrl-C, twice; if that queue is gone for good, remove .soops/study.json there",
+    )
+
+
+def require_none(root: str | os.PathLike[str]) -> None:
+    """Raise StudyError when runs of a root wait or go on without a driver."""
+    require_no_queue(root)
+    for entry in read_under_way(root):
         directory = os.path.join(os.path.abspath(root), entry.directory)
         token = read_attempt(directory, entry.attempt)
         if token is not None and token.survives and lives(token, directory):
