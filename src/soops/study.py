@@ -334,16 +334,19 @@ def jobs(roots: Sequence[PathLike] = (), *, running: bool = False) -> list[Study
     from soops.kernel.records.query import is_at_work, status_of
     from soops.kernel.records.roots import known_roots
 
-    if roots:
-        return [status_of(root) for root in roots if not running or is_at_work(root)]
     found = []
-    for root in known_roots():
+    for root in roots or known_roots():
         if running and not is_at_work(root):
             continue
         try:
-            found.append(status_of(root))
-        except SoopsError as exc:  # it was registered once; what became of it is no mistake
-            log.debug("%s", exc)
+            status = status_of(root)
+        except SoopsError as exc:
+            if roots:
+                raise
+            log.debug("%s", exc)  # it was registered once; what became of it is no mistake
+            continue
+        if not running or status.state not in ("ended", "died"):
+            found.append(status)
     return found
 
 

@@ -170,7 +170,14 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         return Summary(total=1, skipped=0, counts={State.DONE: 1}, elapsed=0.0)
 
     monkeypatch.setattr(soops.study, "run", run)
-    words = ["--runner-opt", "a=b", "--runner-opt=c=d=e", "--accept-exit=0, 3", "--no-capture"]
+    words = [
+        "--runner-opt",
+        "a=b",
+        "--runner-opt=c=d=e",
+        "--stage-out",
+        "--accept-exit=0, 3",
+        "--no-capture",
+    ]
     words += ["--rerun=failed, timeout", "--retries=2", "--max-failures=4", "--max-output=100"]
     words += ["--retry-on=exit:3, lost", "--retry-delay=0.5"]
     words += [
@@ -203,7 +210,7 @@ def test_all_options_reach_the_study(monkeypatch, typed, project):
         "rerun": ("failed", "timeout"),
         "n_workers": 8,
         "runner": "dask",
-        "runner_options": {"a": "b", "c": "d=e"},
+        "runner_options": {"a": "b", "c": "d=e", "stage_out": "yes"},
         "cluster_kwargs": "processes=False",
         "resources": "GPU=1,memory=4e9",
         "run_function": "os.system",

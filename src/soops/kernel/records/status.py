@@ -127,14 +127,15 @@ class StudyStatus:
 
 
 def is_at_work(root: str | os.PathLike[str]) -> bool:
-    """Return whether the driver of a study works, or may work elsewhere, or a queue for it."""
+    """Return whether the driver of a study works, or may work elsewhere, or a queue for it.
+
+    This is a quick look: what a queue has may have ended, which ``state`` of the status tells.
+    """
     holder = read_holder(root)
     if holder is not None and holder.is_alive() is not False:
         return True
     study = read_study_file(root)
-    if study is None or not study.keeps_jobs or not read_under_way(root):
-        return False
-    return status_of(root).state == "queued"
+    return study is not None and study.keeps_jobs and bool(read_under_way(root))
 
 
 def status_of(root: str | os.PathLike[str]) -> StudyStatus:
