@@ -1,6 +1,6 @@
-"""A dask worker on a host of its own, a network namespace, whose cable is pulled.
+"""A dask worker on a host of its own, a network namespace, which is cut off.
 
-The cable leads through a switch, so that neither end sees that it is pulled. Programs of the
+Between the hosts is a switch, so that none sees that its cable is pulled. Programs of the
 study ``mini`` note their start and end, whether another one is at work in their directory, and
 wait for a file that opens the gate.
 """
@@ -9,101 +9,57 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from soops.base import import_file
 from soops.testing import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs network namespaces")
 pytest.importorskip("distributed")
+
+if TYPE_CHECKING:
+    from networks import Net
+
+net_of = import_file(Path(__file__).with_name("networks.py"), can_reload=False).net_of
 
 ONCE = ["start", "end"]
 #: How soon a dask process notices that it is cut off. Below 11 s it stops to work without a word.
 TCP = "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP"
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-class Cable:
-    """From this host to a far one; both have addresses of a net of their own."""
-
-    def __init__(self) -> None:
-        name = uuid.uuid4().hex[:6]
-        self.switch, self.far, self.end = f"soops-s{name}", f"soops-f{name}", f"so{name}"
-        number = int(name, 16)
-        net = f"10.{200 + number % 50}.{number // 50 % 250}"
-        self.here, self.there = f"{net}.1", f"{net}.2"
-
-    def lay(self) -> None:
-        for name in (self.switch, self.far):
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-        ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
-        ip("-n", self.switch, "link", "set", "br0", "up")
-        ip("link", "add", self.end, "type", "veth", "peer", "near", "netns", self.switch)
-        far_end = ("-n", self.far, "link", "add", "eth0", "type", "veth", "peer", "far")
-        ip(*far_end, "netns", self.switch)
-        for port in ("near", "far"):
-            ip("-n", self.switch, "link", "set", port, "master", "br0", "up")
-        ip("addr", "add", f"{self.here}/24", "dev", self.end)
-        ip("link", "set", self.end, "up")
-        ip("-n", self.far, "addr", "add", f"{self.there}/24", "dev", "eth0")
-        ip("-n", self.far, "link", "set", "eth0", "up")
-
-    def pull(self) -> None:
-        ip("-n", self.switch, "link", "set", "far", "down")
-
-    def plug(self) -> None:
-        ip("-n", self.switch, "link", "set", "far", "up")
-
-    def remove(self) -> None:
-        for words in (("link", self.end), ("netns", self.far), ("netns", self.switch)):
-            subprocess.run(["ip", words[0], "del", words[1]], capture_output=True)
-
-
 @pytest.fixture
-def cable() -> Iterator[Cable]:
-    if shutil.which("ip") is None:
-        pytest.skip("there is no command ip")
-    cable = Cable()
-    try:
-        cable.lay()
-    except subprocess.CalledProcessError as exc:
-        cable.remove()
-        pytest.skip(f"network namespaces are not permitted: {exc.stderr.decode().strip()}")
-    yield cable
-    cable.remove()
+def net() -> Iterator[Net]:
+    with net_of("far") as net:
+        yield net
 
 
 class Hosts:
     """A scheduler on this host, and workers on both. Only the scheduler notices a cut soon."""
 
-    def __init__(self, folder: Path, cable: Cable) -> None:
-        self.folder, self.cable = folder, cable
+    def __init__(self, folder: Path, net: Net) -> None:
+        self.folder, self.net = folder, net
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._started: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
-        words = ("--host", cable.here, "--port", "0", "--scheduler-file", str(file))
-        dashboard = ("--no-dashboard", "--dashboard-address", f"{cable.here}:0")
+        words = ("--host", net.here, "--port", "0", "--scheduler-file", str(file))
+        dashboard = ("--no-dashboard", "--dashboard-address", f"{net.here}:0")
         self._spawn("scheduler", *words, *dashboard, timeout="12s")
         wait_until(lambda: file.exists() and file.stat().st_size)
         self.address = json.loads(file.read_text())["address"]
 
     def add_worker(self, name: str) -> None:
         far = name == "far"
-        there = ("ip", "netns", "exec", self.cable.far) if far else ()
-        words = (self.address, "--host", self.cable.there if far else self.cable.here)
+        there = self.net.prefix("far") if far else ()
+        words = (self.address, "--host", self.net.address("far") if far else self.net.here)
         more = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--memory-limit", "0")
         self.workers[name] = self._spawn(
             "worker", *words, *more, prefix=there, timeout="600s", log=name
@@ -146,11 +102,11 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts(cable: Cable, mini, tmp_path: Path) -> Iterator[Hosts]:
+def hosts(net: Net, mini, tmp_path: Path) -> Iterator[Hosts]:
     """Return a cluster whose only worker is on the far host."""
     folder = tmp_path / "hosts"
     folder.mkdir()
-    hosts = Hosts(folder, cable)
+    hosts = Hosts(folder, net)
     hosts.add_worker("far")
     yield hosts
     mini.close()
@@ -176,21 +132,19 @@ def ended(mini, driver: subprocess.Popen[str]) -> str:
     return err
 
 
-def test_a_worker_that_is_cut_off_ends_its_run_which_is_done_elsewhere(
-    mini, hosts, cable, newcomer
-):
+def test_a_worker_that_is_cut_off_ends_its_run_which_is_done_elsewhere(mini, hosts, net, newcomer):
     driver = mini.start("--aa=1, --hold=gate", *hosts.options(lease=6))
     (pid,) = mini.wait_for_runs(1)
     assert hosts.worker_of(pid) == "far"
 
-    cable.pull()
+    net.cut("far")
     hosts.add_worker("near")
 
     mini.wait_for_end([pid])
     assert hosts.workers["far"].poll() is None, "it was its end, not the lease"
     again = newcomer([pid])
     assert hosts.worker_of(again) == "near"
-    cable.plug()
+    net.mend("far")
     wait_until(lambda: hosts.workers["far"].poll() is not None)  # it sees that it was given up
     mini.gate.touch()
     err = ended(mini, driver)
@@ -200,11 +154,11 @@ def test_a_worker_that_is_cut_off_ends_its_run_which_is_done_elsewhere(
 
 
 @pytest.mark.slow
-def test_what_a_worker_finished_while_it_was_cut_off_is_not_done_again(mini, hosts, cable):
+def test_what_a_worker_finished_while_it_was_cut_off_is_not_done_again(mini, hosts, net):
     driver = mini.start("--aa=1, --hold=gate", *hosts.options(lease=40))
     mini.wait_for_runs(1)
 
-    cable.pull()
+    net.cut("far")
     hosts.add_worker("near")
     mini.gate.touch()
 
@@ -214,14 +168,14 @@ def test_what_a_worker_finished_while_it_was_cut_off_is_not_done_again(mini, hos
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_cut_off_for_a_moment_goes_on(mini, hosts, cable):
+def test_a_worker_that_is_cut_off_for_a_moment_goes_on(mini, hosts, net):
     driver = mini.start("--aa=1, --hold=gate", *hosts.options(lease=25))
     (pid,) = mini.wait_for_runs(1)
     hosts.add_worker("near")
 
-    cable.pull()
+    net.cut("far")
     time.sleep(5)  # the length of the fault, not a wait
-    cable.plug()
+    net.mend("far")
 
     assert mini.pids() == [pid]
     mini.gate.touch()

@@ -6,18 +6,23 @@ the file system, and the processes, so that the programs see who else is in thei
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import soops
+from soops.base import import_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs network namespaces")
 pytest.importorskip("distributed")
+
+if TYPE_CHECKING:
+    from networks import Net
+
+net_of = import_file(Path(__file__).with_name("networks.py"), can_reload=False).net_of
 
 #: How soon a dask process notices that it is cut off. Below 11 s it stops to work without a word.
 TCP = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
@@ -34,69 +39,10 @@ def get_scoop_info():
 """
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-class Net:
-    """Hosts at a switch, this one included; each can be cut off without its noticing."""
-
-    def __init__(self, *names: str) -> None:
-        tag = uuid.uuid4().hex[:5]
-        number = int(tag, 16)
-        self.net = f"10.{100 + number % 90}.{number // 90 % 250}"
-        self.switch = f"soops-w{tag}"
-        self.spaces = {name: f"soops-{name}-{tag}" for name in names}
-        self.here = f"sn{tag}"
-
-    def address(self, name: str) -> str:
-        return f"{self.net}.{2 + list(self.spaces).index(name)}"
-
-    def prefix(self, name: str) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", self.spaces[name])
-
-    def lay(self) -> None:
-        for space in (self.switch, *self.spaces.values()):
-            ip("netns", "add", space)
-            ip("-n", space, "link", "set", "lo", "up")
-        ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
-        ip("-n", self.switch, "link", "set", "br0", "up")
-        ip("link", "add", self.here, "type", "veth", "peer", "here", "netns", self.switch)
-        self._plug_in("here", f"{self.net}.1", self.here)
-        for name, space in self.spaces.items():
-            end = ("type", "veth", "peer", name, "netns", self.switch)
-            ip("-n", space, "link", "add", "eth0", *end)
-            self._plug_in(name, self.address(name), "eth0", "-n", space)
-
-    def _plug_in(self, port: str, address: str, device: str, *where: str) -> None:
-        ip("-n", self.switch, "link", "set", port, "master", "br0", "up")
-        ip(*where, "addr", "add", f"{address}/24", "dev", device)
-        ip(*where, "link", "set", device, "up")
-
-    def cut(self, name: str) -> None:
-        ip("-n", self.switch, "link", "set", name, "down")
-
-    def mend(self, name: str) -> None:
-        ip("-n", self.switch, "link", "set", name, "up")
-
-    def remove(self) -> None:
-        subprocess.run(["ip", "link", "del", self.here], capture_output=True)
-        for space in (*self.spaces.values(), self.switch):
-            subprocess.run(["ip", "netns", "del", space], capture_output=True)
-
-
 @pytest.fixture
 def net() -> Iterator[Net]:
-    if shutil.which("ip") is None:
-        pytest.skip("there is no command ip")
-    net = Net("head", "one", "two")
-    try:
-        net.lay()
-    except subprocess.CalledProcessError as exc:
-        net.remove()
-        pytest.skip(f"network namespaces are not permitted: {exc.stderr.decode().strip()}")
-    yield net
-    net.remove()
+    with net_of("head", "one", "two") as net:
+        yield net
 
 
 def test_a_host_is_cut_off_and_comes_back(mini, net, start_cluster):
