@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def has_address(file):
     return ""
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the page makes a certificate by it")
 def test_its_commands_do_what_they_say(blocks, shell, background):
     page = blocks(PAGE)
     for block in page:
