@@ -45,16 +45,23 @@ def given() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def with_slurm(path: Path) -> list[str]:
-    """Return the words for tests with a Slurm of their own, if there can be one.
+#: Tests that start a Slurm of their own, and stop it. Those that take it apart and the long
+#: contract are left out: all of them together take five minutes (``pytest --slurm``).
+WITH_SLURM = ("studies", "refusals", "documents")
 
-    They start and stop it. What takes it apart, and the long contract, are left out: all of
-    them together take five minutes (``pytest --slurm``).
-    """
-    if os.geteuid() != 0 or shutil.which("slurmctld") is None:
-        return []
-    left_out = (f"--ignore={path}/tests/test_slurm_{name}.py" for name in ("traps", "contract"))
-    return ["--slurm", *left_out]
+
+def has_slurm() -> bool:
+    """Return whether the tests of soops-slurm can start a Slurm of their own."""
+    return os.geteuid() == 0 and shutil.which("slurmctld") is not None
+
+
+def run_tests(path: Path) -> None:
+    """Run the tests of an example; those with a Slurm one by one, since there can be one only."""
+    words = ("pytest", "-q", "-rs", "-c", path / "pyproject.toml")
+    run(*words, "-n", "2", path / "tests", check=True)
+    if path.name == "soops-slurm" and has_slurm():
+        files = [path / "tests" / f"test_slurm_{name}.py" for name in WITH_SLURM]
+        run(*words, "--slurm", *files, check=True)
 
 
 def main() -> None:
@@ -68,9 +75,7 @@ def main() -> None:
             assert sorted(found[name]) == sorted(pairs), (name, found[name])
         run("soops", "plugins", "check", check=True)
         for path in EXAMPLES:
-            more = with_slurm(path) if path.name == "soops-slurm" else []
-            words = ("-c", path / "pyproject.toml", path / "tests", *more)
-            run("pytest", "-q", "-rs", *words, check=True)
+            run_tests(path)
     finally:
         run("pip", "uninstall", "--quiet", "--yes", *names, check=True)
     found = given()
