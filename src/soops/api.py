@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Decision,
         Directive,
         FileRead,
+        Formula,
         Generated,
         Job,
         Outcome,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         State,
         StepCall,
         Study,
+        StudyBlock,
         StudyRun,
         Summary,
         Update,
@@ -88,6 +90,7 @@ __all__ = [
     "DirectiveSpec",
     "ExitCode",
     "FileRead",
+    "Formula",
     "Generated",
     "Job",
     "LockedError",
@@ -118,6 +121,7 @@ __all__ = [
     "Store",
     "StoreSpec",
     "Study",
+    "StudyBlock",
     "StudyError",
     "StudyRun",
     "Summary",
@@ -167,9 +171,9 @@ __getattr__ = lazy_names(
         "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
         "soops.kernel.runs.watch": ("Watch"),
         "soops.kernel.values": (
-            "DEFINED UNDEFINED Axis Decision Directive FileRead Generated Job Outcome "
-            "ParameterSet PlannedRun RunInfo RunRecord Scooped ScoopedRow ScoopInfo "
-            "ScoopItem Source State StepCall Study StudyRun Summary Update Usage UserModule"
+            "DEFINED UNDEFINED Axis Decision Directive FileRead Formula Generated Job Outcome "
+            "ParameterSet PlannedRun RunInfo RunRecord Scooped ScoopedRow ScoopInfo ScoopItem "
+            "Source State StepCall Study StudyBlock StudyRun Summary Update Usage UserModule"
         ),
     },
 )

@@ -97,6 +97,8 @@ class ScraperSpec(Spec):
     kind: ClassVar[str] = "scraper"
     patterns: tuple[str, ...] = ()
     """File name patterns that it is the usual scraper of."""
+    check: Target | None = None
+    """``check(**options)`` raises ValueError for options that cannot be right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,8 @@ class StepSpec(Spec):
     """``target(df, data=None, **kwargs) -> data | None``: post-processing of a table."""
 
     kind: ClassVar[str] = "step"
+    check: Target | None = None
+    """``check(**kwargs)`` raises ValueError for arguments that cannot be right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UNDEFINED,
         Axis,
         Directive,
+        Formula,
         Generated,
         ParameterSet,
         RunInfo,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         ScoopItem,
         StepCall,
         Study,
+        StudyBlock,
         UserModule,
     )
     from soops.kernel.values.table import (
@@ -52,6 +54,7 @@ __all__ = [
     "Decision",
     "Directive",
     "FileRead",
+    "Formula",
     "Generated",
     "Job",
     "Outcome",
@@ -67,6 +70,7 @@ __all__ = [
     "State",
     "StepCall",
     "Study",
+    "StudyBlock",
     "StudyRun",
     "Summary",
     "Update",
@@ -81,8 +85,8 @@ __getattr__ = lazy_names(
         f"{__name__}.source": "Source",
         f"{__name__}.states": "Decision State",
         f"{__name__}.study": (
-            "DEFINED UNDEFINED Axis Directive Generated ParameterSet RunInfo ScoopInfo ScoopItem "
-            "StepCall Study UserModule"
+            "DEFINED UNDEFINED Axis Directive Formula Generated ParameterSet RunInfo ScoopInfo "
+            "ScoopItem StepCall Study StudyBlock UserModule"
         ),
         f"{__name__}.table": "FileRead Scooped ScoopedRow",
     },

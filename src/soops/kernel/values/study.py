@@ -36,14 +36,56 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """The text of a safe expression over parameters, and where it stands.
+
+    ``negated``: it is meant the other way round (``exclude``).
+    """
+
+    text: str
+    source: Source | None = None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyBlock:
+    """One part of a study: a product of its own, with filters of its own.
+
+    ``values`` are those of the study with the ones of the block in their place.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    contracts: tuple[tuple[str, ...], ...] = ()
+    where: tuple[Formula, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What the text says, unexpanded: values may be or hold :class:`Directive`."""
+    """What the text says, unexpanded: values may be or hold :class:`Directive`.
+
+    Attributes
+    ----------
+    blocks : tuple of StudyBlock
+        The parts whose union the sets are; none: the study is the only one.
+    derived : mapping
+        Parameters that follow from the others, set by set, in the order of the mapping.
+    seed : str, optional
+        The parameter whose value is an integer made from all the others of its set.
+    options : mapping
+        What the text asks of a pass (fields of ``RunOptions``); a person's word goes before.
+    """
 
     name: str
     source: Source
     values: Mapping[str, Any]
     contracts: tuple[tuple[str, ...], ...] = ()
     where: str | None = None
+    blocks: tuple[StudyBlock, ...] = ()
+    derived: Mapping[str, Formula] = field(default_factory=dict)
+    seed: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     generate: Mapping[str, Any] | None = None
     """Arguments of the generating function, when the text has a ``NAME.@generate`` section."""
     module: UserModule | None = None
@@ -76,8 +118,15 @@ class RunInfo:
         Directory of the module or study file: the ``script_dir`` of the command.
     cwd, env : str, mapping
         Working directory and additions to the environment; None: those of the driver.
-    timeout : float, optional
+    timeout : float or Formula, optional
         Seconds.
+    resources : mapping
+        What each run needs of its worker: name to amount.
+    furnish : callable, optional
+        ``furnish(directory, values)`` puts what a run needs into its directory before each
+        attempt, and returns the names of the files.
+    uses : tuple of str
+        Parameters that are used elsewhere than in ``command`` and ``options``.
     """
 
     command: str | tuple[str, ...]
@@ -89,8 +138,11 @@ class RunInfo:
     base: str = "."
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    timeout: float | None = None
+    timeout: float | Formula | None = None
     accept_exit: tuple[int, ...] = (0,)
+    resources: Mapping[str, float | Formula] = field(default_factory=dict)
+    furnish: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +151,19 @@ class ScoopItem:
 
     ``scraper`` is the name of a registered scraper or a function ``(path, rdata=None)``;
     ``digest`` is filled in by a scoop: when it differs, what was read is read again.
+
+    Attributes
+    ----------
+    reduce : mapping
+        Value to what becomes of a list: ``last``, ``mean``, ``max``, ...
+    rename : mapping
+        Value to the name of its column.
+    default : mapping
+        Column to its value where the file or the value is missing.
+    units : mapping
+        Column to its unit, a text.
+    source : Source, optional
+        Where a study file says this.
     """
 
     pattern: str
@@ -107,6 +172,11 @@ class ScoopItem:
     is_parameters: bool = False
     optional: bool = False
     digest: str = ""
+    reduce: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    default: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +193,8 @@ class StepCall:
     name: str
     target: str | Callable[..., Any]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+    """Where a study file says this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

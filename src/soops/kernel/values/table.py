@@ -50,6 +50,8 @@ class Scooped:
         The columns that are input parameters.
     errors : mapping
         Run directory to ``{item: text}``.
+    units : mapping
+        Column to its unit, where a study says it.
     """
 
     frame: Any
@@ -59,5 +61,6 @@ class Scooped:
     path: Path | None = None
     """Where it is stored, or the place it would be stored at."""
     output_dir: Path = Path()
+    units: Mapping[str, str] = field(default_factory=dict)
     failed_steps: Mapping[str, str] = field(default_factory=dict)
     """Steps that raised: name to ``"Type: text"``."""
