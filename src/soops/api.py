@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SoopsError,
         StudyError,
         UsageError,
+        all_mistakes,
         near_misses,
         printable,
         unknown_name,
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
     from soops.kernel.runs.launch.means import Means
     from soops.kernel.runs.launch.processes import children
     from soops.kernel.runs.slot import Slot, run_job, thread_slot
+    from soops.kernel.runs.resources import memory_of
     from soops.kernel.runs.watch import Watch
+    from soops.kernel.study.expression import compile_expression, short_name
+    from soops.kernel.study.expression_names import expression_names
     from soops.kernel.values import (
         DEFINED,
         UNDEFINED,
@@ -130,16 +134,21 @@ __all__ = [
     "UsageError",
     "UserModule",
     "Watch",
+    "all_mistakes",
     "attempt_path",
     "children",
+    "compile_expression",
+    "expression_names",
     "hookimpl",
     "how_it_ended",
+    "memory_of",
     "near_misses",
     "printable",
     "read_attempt",
     "read_record",
     "run_job",
     "serve",
+    "short_name",
     "spawn",
     "thread_slot",
     "unknown_name",
@@ -153,7 +162,7 @@ __getattr__ = lazy_names(
         "soops.kernel.app": ("App"),
         "soops.kernel.errors": (
             "ExitCode LockedError PluginError RunnerError SoopsError StudyError UsageError "
-            "near_misses printable unknown_name"
+            "all_mistakes near_misses printable unknown_name"
         ),
         "soops.kernel.plugging.hookspecs": ("hookimpl"),
         "soops.kernel.plugging.interfaces": ("Check Runner RunnerSetup Store"),
@@ -169,7 +178,10 @@ __getattr__ = lazy_names(
         "soops.kernel.runs.launch.means": "Means",
         "soops.kernel.runs.launch.processes": "children",
         "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
+        "soops.kernel.runs.resources": "memory_of",
         "soops.kernel.runs.watch": ("Watch"),
+        "soops.kernel.study.expression": "compile_expression short_name",
+        "soops.kernel.study.expression_names": "expression_names",
         "soops.kernel.values": (
             "DEFINED UNDEFINED Axis Decision Directive FileRead Formula Generated Job Outcome "
             "ParameterSet PlannedRun RunInfo RunRecord Scooped ScoopedRow ScoopInfo ScoopItem "

@@ -112,8 +112,8 @@ def run(
     for warning in prepared.warnings:
         log.warning("%s", warning)
     if chosen.dry_run:
-        return _dry(app, prepared, chosen)
-    return _drive(app, prepared, chosen, on_record)
+        return _dry(app, prepared, prepared.options)
+    return _drive(app, prepared, prepared.options, on_record)
 
 
 def plan(
@@ -137,7 +137,7 @@ def plan(
     prepared = prepare(app, study, module, chosen, sets)
     for warning in prepared.warnings:
         log.warning("%s", warning)
-    return _plan(prepared, chosen)
+    return _plan(prepared, prepared.options)
 
 
 def _plan(prepared: Prepared, options: RunOptions) -> Iterator[PlannedRun]:
@@ -193,10 +193,19 @@ def _drive(
         options,
         app.resolve("run function", options.run_function),
         str(study.root),
+        prepared.amounts,
     )
     # A runner that refuses its options does so before the ledger writes anything.
+    made = make_runner(
+        app,
+        options,
+        study.root,
+        say,
+        needs=prepared.amounts.names,
+        furnished=prepared.info.furnish is not None,
+    )
     with (
-        closing(make_runner(app, options, study.root, say)) as runner,
+        closing(made) as runner,
         Ledger(prepared, options, total, getattr(runner, "held", None)) as ledger,
     ):
         app.emit("soops_study_started", study=study, total=total)
@@ -243,7 +252,7 @@ def _say(options: RunOptions) -> Callable[[str], None]:
 
 def scoop(
     module: PathLike | UserModule,
-    directories: Sequence[PathLike],
+    directories: Sequence[PathLike] = (),
     *,
     app: App | None = None,
     say: Callable[[str], None] | None = None,
@@ -257,7 +266,8 @@ def scoop(
     module : str or path
         The script with ``get_scoop_info()``, or a TOML study.
     directories : sequence of str or path
-        Run directories, directories that hold them, or patterns of these.
+        Run directories, directories that hold them, or patterns of these; of a study file
+        by default its runs root.
     app : App, optional
         The plugins; default: those installed.
     say : callable, optional
@@ -276,13 +286,17 @@ def scoop(
 
     app = app or create_app()
     user = module if isinstance(module, UserModule) else load_module(module, app)
+    defaults = dict(user.results)
+    usual = defaults.pop("directories", ())
+    if "results" in options or "output_dir" in options:
+        defaults.pop("results", None)  # it is below the directory of the study
     if plugin_module is not None and not isinstance(plugin_module, UserModule):
         plugin_module = load_module(plugin_module, app)
     result = gather(
         app,
         user,
-        [os.fspath(item) for item in directories],
-        ScoopOptions(**options),
+        [os.fspath(item) for item in directories or usual],
+        ScoopOptions(**{**defaults, **options}),
         say or (lambda text: None),
         plugin_module,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from soops.api import Check, RunRecord, StudyError
 
-__all__ = ["exit_code", "file_exists", "function"]
+__all__ = ["exit_code", "file_exists", "function", "text_in_file"]
 
 _EXIT = "exit:"
 
@@ -59,6 +60,47 @@ def _exists(path: str) -> bool:
     except ValueError:  # a null character
         return False
     return True
+
+
+def text_in_file(finished: Any) -> Check | None:
+    """Understand ``{"file": name, "regex": pattern}``, or a list of these and of file names.
+
+    Finished when each file is there and each pattern is found in its file.
+    """
+    parts = finished if isinstance(finished, (list, tuple)) else [finished]
+    texts = [part for part in parts if isinstance(part, Mapping)]
+    names = [part for part in parts if isinstance(part, str)]
+    if not texts or len(texts) + len(names) < len(parts):
+        return None
+    patterns = [(str(part["file"]), _compiled(part)) for part in texts]
+    exist = _FilesExist(names)
+
+    def check(
+        directory: Path, parameters: Mapping[str, Any], options: Any, record: RunRecord | None
+    ) -> bool:
+        return exist.glance(str(directory)) and all(
+            _is_in(directory / name, pattern) for name, pattern in patterns
+        )
+
+    return check
+
+
+def _compiled(part: Mapping[str, Any]) -> re.Pattern[bytes]:
+    try:
+        return re.compile(str(part["regex"]).encode("utf-8"), re.MULTILINE)
+    except (KeyError, re.error) as exc:
+        raise StudyError(
+            f"finished = {dict(part)!r} is no check of a text: {exc}",
+            hint='write { file = "log.txt", regex = "^done" }',
+        ) from None
+
+
+def _is_in(path: Path, pattern: re.Pattern[bytes]) -> bool:
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    return pattern.search(data) is not None
 
 
 def function(finished: Any) -> Check | None:

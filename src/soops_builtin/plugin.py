@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def soops_conf_readers() -> Sequence[ReaderSpec]:
-    """Give the three forms of a study."""
+    """Give the forms of a study."""
     home = "soops_builtin.readers"
     return [
         ReaderSpec(
@@ -46,6 +46,18 @@ def soops_conf_readers() -> Sequence[ReaderSpec]:
             target=f"{home}:read_toml",
             suffixes=(".toml",),
             summary="the whole study with its program, scrapers and steps",
+        ),
+        ReaderSpec(
+            name="yaml",
+            target=f"{home}:read_yaml",
+            suffixes=(".yaml", ".yml"),
+            summary="the same as YAML (needs soops[yaml])",
+        ),
+        ReaderSpec(
+            name="json",
+            target=f"{home}:read_json",
+            suffixes=(".json",),
+            summary="the same as JSON",
         ),
     ]
 
@@ -145,6 +157,11 @@ def soops_checks() -> Sequence[CheckSpec]:
             name="file",
             target=f"{home}:file_exists",
             summary="a file exists in the run directory",
+        ),
+        CheckSpec(
+            name="text",
+            target=f"{home}:text_in_file",
+            summary="a file of the run directory holds a text",
         ),
     ]
 

@@ -234,10 +234,16 @@ def run(
     that says how the program is run, with get_run_info(); a .toml study may do without. What
     is finished is not run again, and an interrupted study goes on where it stopped.
     """
-    options["runner_options"] = {
-        **dict(runner_options),
-        **({"stage_out": "yes"} if stage_out else {}),
+    # What the person did not say, the study may.
+    default = click.core.ParameterSource.DEFAULT
+    options = {
+        name: value
+        for name, value in options.items()
+        if ctx.get_parameter_source(name) is not default
     }
+    if runner_options or stage_out:
+        staging = {"stage_out": "yes"} if stage_out else {}
+        options["runner_options"] = {**dict(runner_options), **staging}
     options["argv"] = command_line(ctx)
     app = current_app(ctx)
     if dry_run or explain:

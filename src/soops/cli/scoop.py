@@ -40,7 +40,7 @@ directory wrong, 4 plugin, 130 interrupted.
 
 @click.command(cls=SectionedCommand, epilog=EPILOG)
 @click.argument("scoop_mod", metavar="SCOOP_MOD")
-@click.argument("directories", metavar="DIRECTORY...", nargs=-1, required=True)
+@click.argument("directories", metavar="[DIRECTORY]...", nargs=-1)
 @rows(
     "-s",
     "--sort",
@@ -65,9 +65,7 @@ directory wrong, 4 plugin, 130 interrupted.
     "--output-dir",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    default=".",
-    show_default=True,
-    help="Directory for the results.",
+    help="Directory for the results.  [default: . or what a study file says]",
 )
 @results(
     "--results",
@@ -108,7 +106,7 @@ def scoop(
     plugin_mod: str | None,
     plugin_args: str | None,
     no_csv: bool,
-    output_dir: Path,
+    output_dir: Path | None,
     strict: bool,
     as_json: bool,
     shell: bool,
@@ -116,11 +114,18 @@ def scoop(
 ) -> int:
     """Gather the files of run directories into one table and post-process it.
 
-    SCOOP_MOD is the script with get_scoop_info(), or a .toml study. DIRECTORY is a run
-    directory, one that holds run directories, or a pattern of these.
+    SCOOP_MOD is the script with get_scoop_info(), or a study file. DIRECTORY is a run
+    directory, one that holds run directories, or a pattern of these; a study file knows its own.
     """
+    if not directories and scoop_mod.endswith(".py"):
+        raise UsageError("no directory is given", hint="soops-scoop MODULE DIRECTORY...")
     refuse_contradictions(options["reuse"], options["update"], use_plugins, omit_plugins)
-    options["sort"] = names(sort, "--sort")
+    if sort is not None:
+        options["sort"] = names(sort, "--sort")
+    if output_dir is not None:
+        options["output_dir"] = output_dir
+    if options["results"] is None:
+        del options["results"]
     options["filter"] = names(filter, "--filter") or None
     options["use_plugins"] = names(use_plugins, "--use-plugins")
     options["omit_plugins"] = names(omit_plugins, "--omit-plugins")
@@ -134,7 +139,6 @@ def scoop(
         call_plugins=not no_plugins,
         plugin_args=arguments(plugin_args),
         save_csv=not no_csv,
-        output_dir=output_dir,
         **options,
     )
     failed = bool(scooped.failed_steps) or (strict and bool(scooped.errors))

@@ -19,6 +19,7 @@ __all__ = [
     "SoopsError",
     "StudyError",
     "UsageError",
+    "all_mistakes",
     "near_misses",
     "printable",
     "unknown_name",
@@ -82,9 +83,47 @@ class UsageError(SoopsError):
 
 
 class StudyError(SoopsError):
-    """The study text, the user's module or a directory is wrong."""
+    """The study text, the user's module or a directory is wrong.
+
+    Attributes
+    ----------
+    others : tuple of SoopsError
+        Further mistakes of the same study, which are told together with this one.
+    partial : object
+        What could be read of the study (a ``Study``), so that more can be found in it.
+    """
 
     code = ExitCode.STUDY
+    others: tuple[SoopsError, ...] = ()
+    partial: object = None
+
+    def lines(self) -> list[str]:
+        """Return at most three lines for each mistake."""
+        return [*super().lines(), *(line for other in self.others for line in other.lines())]
+
+
+def all_mistakes(mistakes: Iterable[SoopsError]) -> SoopsError | None:
+    """Return one error that tells them all, in the order of their lines; None for none.
+
+    What two of them say in the same words is told once.
+    """
+    found: dict[str, SoopsError] = {}
+    for mistake in mistakes:
+        others = mistake.others if isinstance(mistake, StudyError) else ()
+        for item in (mistake, *others):
+            if isinstance(item, StudyError):
+                item.others = ()
+            found.setdefault(str(item), item)
+    flat = sorted(found.values(), key=_line)
+    first = next((item for item in flat if isinstance(item, StudyError)), None)
+    if first is None:
+        return flat[0] if flat else None
+    first.others = tuple(item for item in flat if item is not first)
+    return first
+
+
+def _line(error: SoopsError) -> int:
+    return (error.source.line or 0) if error.source is not None else 0
 
 
 class PluginError(SoopsError):

@@ -1,4 +1,4 @@
-"""The formats of studies: text of the command line, ``.cfg`` and ``.ini``, ``.toml``.
+"""The formats of studies: text of the command line, ``.cfg``, ``.toml``, ``.yaml``, ``.json``.
 
 Found through the plugin of the builtin; each format is imported when it is read.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from soops.api import Source, Study, StudyError
 from soops.parsing import parse_dict, parse_older
 
-__all__ = ["read_ini", "read_text", "read_toml"]
+__all__ = ["read_ini", "read_json", "read_text", "read_toml", "read_yaml"]
 
 #: What ``Source`` calls a text that is in no file.
 NO_FILE = Source().path
@@ -42,5 +42,19 @@ def read_ini(text: str, source: Source, section: str | None) -> Study:
 def read_toml(text: str, source: Source, section: str | None) -> Study:
     """Read a study that may describe its program, its scrapers and its steps too."""
     from soops_builtin.readers.toml import read
+
+    return read(text, source, section)
+
+
+def read_yaml(text: str, source: Source, section: str | None) -> Study:
+    """Read the same as YAML (needs soops[yaml])."""
+    from soops_builtin.readers.yaml_form import read
+
+    return read(text, source, section)
+
+
+def read_json(text: str, source: Source, section: str | None) -> Study:
+    """Read the same as JSON."""
+    from soops_builtin.readers.json_form import read
 
     return read(text, source, section)

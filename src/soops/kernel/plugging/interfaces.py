@@ -40,6 +40,9 @@ class RunnerSetup:
         says that they are ``detachable``.
     detach : bool
         Whether the driver hands over all it can, and leaves; only for runners with ``leave``.
+    furnished : bool
+        Whether run directories have files of their own (inputs, rendered templates) before
+        their run begins: it has to find them there.
     """
 
     n_workers: int = 2
@@ -49,6 +52,7 @@ class RunnerSetup:
     say: Callable[[str], None] = lambda text: None
     survive: bool = False
     detach: bool = False
+    furnished: bool = False
 
 
 class Runner(Protocol):

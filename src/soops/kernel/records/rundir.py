@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -313,9 +313,12 @@ class RunDirWriter:
         return self._header
 
 
-def remove_unbegun(directory: str) -> None:
-    """Remove the directory of a run that never began, if nothing but our files is in it."""
-    ours = (PARAMETERS_NAME, SCRIPT_NAME)
+def remove_unbegun(directory: str, others: Sequence[str] = ()) -> None:
+    """Remove the directory of a run that never began, if nothing but our files is in it.
+
+    ``others`` are the names of what else was put there for the run, below no directory.
+    """
+    ours = (PARAMETERS_NAME, SCRIPT_NAME, *others)
     try:
         if set(os.listdir(directory)) <= set(ours):
             for name in ours:

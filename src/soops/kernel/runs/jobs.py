@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from soops.kernel.runs.amounts import Amounts
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.resources import resources_of
 from soops.kernel.values import Job, PlannedRun, RunInfo
 
 __all__ = ["LAUNCH", "Attempt", "JobMaker"]
@@ -26,13 +26,15 @@ class JobMaker:
     Parameters
     ----------
     info : RunInfo
-        Working directory, environment, timeout.
+        Working directory, environment, and unless ``amounts`` are given, timeout and resources.
     options : RunOptions
         Grace, capture, bounds.
     run_function : callable
         ``run_function(job) -> Job``, from the registry.
     root : str
         The runs root, absolute.
+    amounts : Amounts, optional
+        Timeout and resources, where they may depend on the parameters.
     """
 
     def __init__(
@@ -41,24 +43,34 @@ class JobMaker:
         options: RunOptions,
         run_function: Callable[[Job], Job],
         root: str,
+        amounts: Amounts | None = None,
     ) -> None:
         self._run_function = run_function
         self._root = root
         self._folder = self._absolute_folder = ""
         self._capture = options.capture
+        self._amounts = amounts or Amounts.of_study(info, options)
         self._shared: Mapping[str, Any] = {
             "launch": LAUNCH,
             "cwd": os.path.abspath(info.cwd or "."),
             "env": dict(info.env),
-            "timeout": info.timeout,
             "grace": options.grace,
-            "resources": resources_of(options.resources),
             "max_output": options.max_output,
+            **(self._amounts.constant or {}),
         }
 
     def make(self, planned: PlannedRun, attempt: int) -> Job:
-        """Return the job of a planned run."""
+        """Return the job of a planned run.
+
+        Raises
+        ------
+        StudyError
+            When an expression for its timeout or resources gives no amount.
+        """
         directory, key = self._place(planned.directory)
+        shared = self._shared
+        if self._amounts.constant is None:
+            shared = {**shared, **self._amounts.of(planned.values)}
         return self._run_function(
             Job(
                 key=key,
@@ -67,7 +79,7 @@ class JobMaker:
                 directory=directory,
                 stdout=os.path.join(directory, "stdout.txt") if self._capture else None,
                 stderr=os.path.join(directory, "stderr.txt") if self._capture else None,
-                **self._shared,
+                **shared,
             )
         )
 

@@ -97,6 +97,7 @@ class Ledger:
         self._indexed: list[str] = []
         self._last_commit = time.monotonic()
         self._provenance: dict[str, Any] = {}
+        self._furnish = prepared.info.furnish
 
     def __enter__(self) -> Ledger:
         _require_writable(self.prepared.run.output_dir)
@@ -181,6 +182,11 @@ class Ledger:
             values=planned.values,
             command=planned.command,
         )
+        if self._furnish is not None:
+            try:
+                self._furnish(job.directory, planned.values)
+            except OSError as exc:
+                raise DiskError(exc.filename or job.directory, exc) from exc
 
     def submitted(self, pairs: Sequence[tuple[PlannedRun, Job]]) -> None:
         """Write to the journal that these are about to be handed over."""
@@ -210,7 +216,7 @@ class Ledger:
             if record is not None and record.state is State.DONE:
                 mark_finished(job.directory, True)
         else:
-            remove_unbegun(job.directory)
+            remove_unbegun(job.directory, getattr(self._furnish, "names", ()))
         self.journal.ended([job.key])
 
     def skip(self, planned: PlannedRun) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.errors import UsageError, near_misses
 from soops.kernel.runs.resources import resources_of
 from soops.kernel.runs.retry import check_words
-from soops.kernel.values import State
+from soops.kernel.values import Source, State
 from soops.kernel.values.frozen import dataclass
 
 __all__ = ["RunOptions"]
@@ -98,6 +98,8 @@ class RunOptions:
     dry_run: bool = False
     shell: bool = False
     argv: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+    """The names of the options that the person gave; filled in by :meth:`create`."""
 
     @classmethod
     def create(cls, options: Mapping[str, Any]) -> RunOptions:
@@ -108,13 +110,34 @@ class RunOptions:
         UsageError
             For an unknown name or a value out of bounds.
         """
-        known = [item.name for item in fields(cls)]
+        known = [item.name for item in fields(cls) if item.name != "given"]
         for name in options:
             if name not in known:
                 raise UsageError(f"unknown option {name!r}", hint=near_misses(name, known))
-        self = cls(**options)
+        self = cls(**options, given=frozenset(options))
         self._check()
         return self
+
+    def with_defaults(self, defaults: Mapping[str, Any], source: Source | None) -> RunOptions:
+        """Return the options with those that a study asks for where the person said nothing.
+
+        Raises
+        ------
+        UsageError
+            For a value out of bounds, naming the study.
+        """
+        wanted = {key: value for key, value in defaults.items() if key not in self.given}
+        if "runner_options" in defaults and "runner" not in self.given:
+            wanted["runner_options"] = {**defaults["runner_options"], **self.runner_options}
+        if not wanted:
+            return self
+        found = replace(self, **wanted)
+        try:
+            found._check()
+        except UsageError as exc:
+            exc.source = source
+            raise
+        return found
 
     def _check(self) -> None:
         if self.n_workers < 1:

@@ -26,6 +26,8 @@ __all__ = ["FINISHED", "KnownRuns", "count_sets", "parameter_sets", "plan_runs"]
 CHUNK = 256
 #: Filtered sets are counted beforehand only when the whole space has so few.
 COUNTED = 100_000
+#: Where a set may come twice, counting means to make its key.
+COUNTED_BY_KEY = 20_000
 #: The reason for which a set is not run when the check says so.
 FINISHED = "finished"
 _STATES = {state.value: state for state in State}
@@ -50,13 +52,15 @@ def count_sets(prepared: Prepared) -> int | None:
     """Return the number of sets of a study; None when it is not known or dear to count."""
     if prepared.sets is not None:
         return None
-    if not prepared.where:
-        return len(prepared.space)
-    if prepared.compute is not None or len(prepared.space) > COUNTED:
+    space = prepared.space
+    if not prepared.where and space.is_exact:
+        return len(space)
+    most = COUNTED_BY_KEY if space.may_repeat else COUNTED
+    if prepared.compute is not None or len(space) > most:
         return None
-    return sum(
-        all(expression.holds(values) for expression in prepared.where) for values in prepared.space
-    )
+    if space.may_repeat:
+        return sum(1 for _ in _keyed_values(prepared))
+    return sum(all(item.holds(values) for item in prepared.where) for values in space)
 
 
 def parameter_sets(prepared: Prepared) -> Iterator[ParameterSet]:
@@ -80,10 +84,10 @@ def _keyed_values(prepared: Prepared) -> Iterator[_Keyed]:
     given: Iterable[dict[str, Any]] = prepared.space
     if prepared.sets is not None:
         given = values_of(prepared.sets, prepared.space)
-    # A computing class may map two sets to one, and a source repeat one; only then sets are
-    # remembered.
+    # A computing class may map two sets to one, and a source or a block repeat one; only then
+    # sets are remembered.
     may_repeat = prepared.compute is not None or prepared.sets is not None
-    seen: set[str] | None = set() if may_repeat else None
+    seen: set[str] | None = set() if may_repeat or prepared.space.may_repeat else None
     for number, values in enumerate(given):
         if prepared.compute is not None:
             values.update(prepared.compute(values))

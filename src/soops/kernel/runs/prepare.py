@@ -6,29 +6,29 @@ Used by ``soops.study``; everything that can be wrong with a study is found here
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import PluginError, StudyError, near_misses, unknown_name
+from soops.kernel.errors import PluginError, StudyError, near_misses
 from soops.kernel.plugging.interfaces import Check
 from soops.kernel.plugging.usermodule import import_script
 from soops.kernel.records.rundir import RunTemplate
+from soops.kernel.runs.amounts import Amounts
 from soops.kernel.runs.command import CommandTemplate, fields_of
 from soops.kernel.runs.generate import Compute, computing, generate
 from soops.kernel.runs.older import Older, older_values
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.sources import Sets
+from soops.kernel.runs.spaces import Space, build_space, check_keys
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import Expression, compile_expression
-from soops.kernel.study.identity import identity
-from soops.kernel.study.space import ParameterSpace, build_axes, parse_contracts
+from soops.kernel.study.space import ParameterSpace, parse_contracts
 from soops.kernel.values import (
     UNDEFINED,
-    Axis,
     RunInfo,
     Source,
     Study,
@@ -48,16 +48,19 @@ class Prepared:
 
     ``compute`` maps the values of a set to the values that it changes or adds; ``older`` maps
     the index of a set to the values that soops 2026.2 read for it, where it read others.
-    ``sets`` gives the sets where they do not come from the study.
+    ``sets`` gives the sets where they do not come from the study. ``options`` are those of the
+    person, and of the study where the person said nothing.
     """
 
     run: StudyRun
     info: RunInfo
-    space: ParameterSpace
+    space: Space
     template: RunTemplate
     command: CommandTemplate
     check: Check
     namespace: SimpleNamespace
+    amounts: Amounts
+    options: RunOptions
     where: tuple[Expression, ...] = ()
     compute: Compute | None = None
     older: Older | None = None
@@ -115,6 +118,7 @@ def prepare(
         parameter.
     """
     study = read_study(app, os.fspath(conf), section=options.section, overrides=options.overrides)
+    options = options.with_defaults(study.options, study.source)
     user = _user_module(app, study, module)
     # Only now: the module may be a plugin itself.
     for kind, name in (("runner", options.runner), ("run function", options.run_function)):
@@ -125,12 +129,11 @@ def prepare(
     )
     namespace = options.namespace(os.fspath(conf), str(user.path), contracts)
     keys = _key_order(info, study.source)
-    _check_keys(study, info, keys)
+    check_keys(study, info, keys)
     values = _values(app, study, user, info, options, namespace)
     template = _template(values, info, study.source)
-    all_axes = build_axes(keys, {key: values[key] for key in keys}, contracts, study.source)
-    axes, warnings = _distinct(all_axes, info.unhashed)
-    space = ParameterSpace(keys, axes)
+    built = build_space(app, study, info, keys, values, contracts)
+    space, axes = built.space, built.axes
     if sets is not None and len(space) != 1:
         raise StudyError(
             "the sets come from elsewhere, but the study has lists of values, too",
@@ -138,6 +141,12 @@ def prepare(
             hint="give each parameter one value, which sets may replace",
         )
     compute = computing(user, options, space, axes, keys, namespace)
+    if compute is not None and study.blocks:
+        raise StudyError(
+            "a study in blocks has no computing class",
+            source=study.source,
+            hint="write what it computes below [derived]",
+        )
     run = StudyRun(
         study=replace(study, contracts=contracts),
         module=user,
@@ -163,11 +172,13 @@ def prepare(
         namespace=namespace,
         where=_where(study, options, space, compute),
         compute=compute,
-        older=older_values(app, study, all_axes, space, compute, info.unhashed)
-        if sets is None
+        older=older_values(app, study, built.all_axes, space, compute, info.unhashed)
+        if sets is None and isinstance(space, ParameterSpace)
         else None,
         sets=sets,
-        warnings=tuple(warnings),
+        amounts=Amounts.of_study(info, options, keys),
+        options=options,
+        warnings=built.warnings,
     )
 
 
@@ -229,28 +240,8 @@ def _key_order(info: RunInfo, source: Source) -> list[str]:
         )
     keys.update(info.options)
     keys.update(name for text in info.options.values() for name in fields_of(text, source))
+    keys.update(info.uses)
     return sorted(keys - {info.output_key, SCRIPT_DIR})
-
-
-def _check_keys(study: Study, info: RunInfo, keys: Sequence[str]) -> None:
-    known = {*keys, info.output_key}
-    for key in study.values:
-        if key not in known:
-            raise unknown_name("parameter", str(key), known, source=study.source)
-    if info.output_key not in study.values:
-        raise StudyError(
-            f"the study does not give the output directory {info.output_key!r}",
-            source=study.source,
-            hint=f"add {info.output_key}='output/%s'",
-        )
-    for key in keys:
-        given = key in study.values or key in info.defaults or key in info.options
-        if not given:
-            raise StudyError(
-                f"the study gives no value for {key!r}, which the command needs",
-                source=study.source,
-                hint=f"add {key}=... to the study, or a default to the module",
-            )
 
 
 def _values(
@@ -290,58 +281,10 @@ def _template(values: Mapping[str, Any], info: RunInfo, source: Source) -> RunTe
     return RunTemplate(text, source=source)
 
 
-def _distinct(axes: Sequence[Axis], unhashed: Iterable[str]) -> tuple[list[Axis], list[str]]:
-    """Keep the first of the rows of an axis that make equal sets, and say what was dropped.
-
-    Sets are equal when all their rows are: doing it by axis needs no memory of sets.
-    """
-    ignored = set(unhashed)
-    out, warnings = [], []
-    for axis in axes:
-        if not axis.rows:
-            warnings.append(f"{' + '.join(axis.keys)} has no values: there are no parameter sets")
-        if _has_distinct_column(axis, ignored):
-            out.append(axis)
-            continue
-        rows: dict[str, tuple[Any, ...]] = {}
-        texts: dict[str, str] = {}
-        for row in axis.rows:
-            hashed = {
-                key: value for key, value in zip(axis.keys, row, strict=True) if key not in ignored
-            }
-            mark = identity(hashed)
-            if mark not in rows:
-                rows[mark] = row
-                text = repr([str(value) for value in hashed.values()])
-                if text in texts and len(warnings) < 5:
-                    warnings.append(
-                        f"two values of {' + '.join(axis.keys)} differ in type only and make "
-                        f"the same command: {', '.join(map(repr, row))}"
-                    )
-                texts[text] = mark
-        dropped = len(axis.rows) - len(rows)
-        if dropped:
-            warnings.append(
-                f"{dropped} repeated value{'s' * (dropped > 1)} of {' + '.join(axis.keys)} "
-                "will not be run twice"
-            )
-        out.append(axis if not dropped else Axis(keys=axis.keys, rows=tuple(rows.values())))
-    return out, warnings
-
-
-def _has_distinct_column(axis: Axis, ignored: set[str]) -> bool:
-    """Return whether the values of one key alone show, and cheaply, that no row is repeated."""
-    for place, key in enumerate(axis.keys):
-        values = [row[place] for row in axis.rows]
-        if key not in ignored and set(map(type, values)) in ({int}, {str}):
-            return len(set(values)) == len(values)
-    return False
-
-
 def _where(
     study: Study,
     options: RunOptions,
-    space: ParameterSpace,
+    space: Space,
     compute: Compute | None,
 ) -> tuple[Expression, ...]:
     texts = [
@@ -352,9 +295,9 @@ def _where(
         )
         if text
     ]
-    if not texts or not len(space):
+    sample = space.sample() if texts else None
+    if sample is None:
         return ()
-    sample = space[0]
     if compute is not None:
         sample.update(compute(sample))
     return tuple(compile_expression(text, sample, source) for text, source in texts)

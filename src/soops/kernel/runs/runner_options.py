@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from soops.kernel.plugging.interfaces import Runner, RunnerSetup
 from soops.kernel.plugging.registry import import_target
 from soops.kernel.plugging.specs import RunnerSpec
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.resources import resources_of
 from soops.kernel.study.grammar import parse_dict
 from soops.kernel.values import Source
 
@@ -24,8 +23,23 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
-def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], None]) -> Runner:
+def make_runner(
+    app: App,
+    options: RunOptions,
+    root: Path,
+    say: Callable[[str], None],
+    *,
+    needs: Sequence[str] = (),
+    furnished: bool = False,
+) -> Runner:
     """Return the runner that the options name, made with what they say of it.
+
+    Parameters
+    ----------
+    needs : sequence of str
+        The names of the resources that runs may need.
+    furnished : bool
+        Whether run directories have files of their own before a run begins.
 
     Raises
     ------
@@ -38,11 +52,10 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
             f"with the runner {options.runner!r} runs cannot outlive their driver",
             hint="leave --survive out, or choose --runner local",
         )
-    needs = resources_of(options.resources)
     if needs and not spec.resources:
         raise UsageError(
             f"the runner {options.runner!r} minds no resources, but got {', '.join(needs)}",
-            hint="leave --resources out, or choose --runner dask",
+            hint="leave them out, or choose another runner: soops plugins shows them",
         )
     given = options.cluster_kwargs
     cluster = (
@@ -58,6 +71,7 @@ def make_runner(app: App, options: RunOptions, root: Path, say: Callable[[str], 
         say=say,
         survive=options.survive,
         detach=options.detach,
+        furnished=furnished,
     )
     try:
         runner: Runner = app.resolve("runner", options.runner)(setup)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from soops.kernel.errors import StudyError, unknown_name
 
 if TYPE_CHECKING:
-    from soops.kernel.study.space import ParameterSpace
+    from soops.kernel.runs.spaces import Space
     from soops.kernel.values import RunRecord
 
 __all__ = ["Sets", "tell", "values_of", "waits"]
@@ -22,7 +22,7 @@ __all__ = ["Sets", "tell", "values_of", "waits"]
 Sets = Iterable[Mapping[str, Any]]
 
 
-def values_of(sets: Sets, space: ParameterSpace) -> Iterator[dict[str, Any]]:
+def values_of(sets: Sets, space: Space) -> Iterator[dict[str, Any]]:
     """Yield the values of each set, those that it does not have as the study has them.
 
     Raises
@@ -30,7 +30,7 @@ def values_of(sets: Sets, space: ParameterSpace) -> Iterator[dict[str, Any]]:
     StudyError
         When the source raises, or gives what is no set of this study.
     """
-    base = space[0]
+    base = space.sample() or {}
     try:
         iterator = iter(sets)
     except Exception as exc:
@@ -50,7 +50,7 @@ def values_of(sets: Sets, space: ParameterSpace) -> Iterator[dict[str, Any]]:
         for key in given:
             if key not in base:
                 raise unknown_name("parameter", str(key), map(str, base))
-        yield {**base, **given}
+        yield space.complete({**base, **given})
 
 
 def waits(sets: Sets | None) -> bool:

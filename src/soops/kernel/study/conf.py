@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import PluginError, SoopsError, StudyError, near_misses
+from soops.kernel.errors import PluginError, SoopsError, StudyError, all_mistakes, near_misses
+from soops.kernel.plugging.calls import check_calls
 from soops.kernel.plugging.specs import ReaderSpec
 from soops.kernel.study.grammar import parse_dict, parse_older
 from soops.kernel.values import Directive, Generated, Source, Study
@@ -103,8 +104,13 @@ def expand(app: App, study: Study, *, generated: Mapping[str, Any] | None = None
         When a directive is unknown or fails; when ``generated`` lacks a key.
     """
     values: dict[str, Any] = {}
+    mistakes: list[SoopsError] = []
     for key, value in study.values.items():
-        found = _resolve(app, value)
+        try:
+            found = _resolve(app, value)
+        except SoopsError as exc:
+            mistakes.append(exc)
+            continue
         if isinstance(found, Generated):
             if generated is None or key not in generated:
                 raise StudyError(
@@ -112,6 +118,8 @@ def expand(app: App, study: Study, *, generated: Mapping[str, Any] | None = None
                 )
             found = generated[key]
         values[key] = found
+    if mistakes:
+        raise all_mistakes(mistakes) from mistakes[0]
     return values
 
 
@@ -181,6 +189,10 @@ def _read(app: App, reader: ReaderSpec, text: str, source: Source, section: str 
     function = app.resolve("reader", reader.name)
     try:
         study = function(text, source, section)
+    except StudyError as exc:
+        if isinstance(exc.partial, Study):
+            raise all_mistakes([exc, *_further_mistakes(app, exc.partial)]) from exc
+        raise
     except SoopsError:
         raise
     except Exception as exc:  # a stranger's code: anything may come
@@ -188,7 +200,23 @@ def _read(app: App, reader: ReaderSpec, text: str, source: Source, section: str 
         raise _reader_error(reader, trouble, source) from exc
     if not isinstance(study, Study):
         raise _reader_error(reader, f"gave {type(study).__name__}, not Study", source)
+    if study.module is not None:
+        wrong = all_mistakes(check_calls(app, study.module))
+        if wrong is not None:
+            raise wrong
     return study
+
+
+def _further_mistakes(app: App, partial: Study) -> Iterator[SoopsError]:
+    """Yield what else is wrong with a study that its reader refuses."""
+    if partial.module is not None:
+        yield from check_calls(app, partial.module)
+    for values in (partial.values, *(block.values for block in partial.blocks)):
+        for value in values.values():
+            try:
+                _resolve(app, value)
+            except SoopsError as exc:
+                yield exc
 
 
 def _reader_error(reader: ReaderSpec, trouble: str, source: Source) -> PluginError:

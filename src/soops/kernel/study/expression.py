@@ -33,7 +33,7 @@ MAX_DEPTH = 40
 Values = Mapping[str, Any]
 Node = Callable[[Values], Any]
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""\s*+(?:
         ((?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+(?![\w.]))
       | ('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")
@@ -46,7 +46,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_NUMBER, _STRING, _NAME, _QUOTED, _WORD, _MARK, _END, _OTHER = range(1, 9)
+_NUMBER, _STRING, NAME, QUOTED, _WORD, _MARK, _END, _OTHER = range(1, 9)
 _ESCAPE = re.compile(r"\\([\\'\"])")
 _WORDS = {"&": "and", "|": "or", "~": "not"}
 _RESERVED = frozenset({"and", "or", "not", "in"})
@@ -153,14 +153,14 @@ class _Parser:
 
     def advance(self, position: int) -> None:
         """Read the token at ``position``; words that mean marks become what they mean."""
-        match = _TOKEN.match(self.text, position)
+        match = TOKEN.match(self.text, position)
         assert match is not None
         self.kind = match.lastindex or _OTHER
         self.start, self.end = match.start(self.kind), match.end()
         self.token = match[self.kind]
         if self.kind == _MARK:
             self.token = _WORDS.get(self.token, self.token)
-        elif self.kind == _NAME and self.token in _RESERVED:
+        elif self.kind == NAME and self.token in _RESERVED:
             self.kind = _MARK
 
     def accept(self, *marks: str) -> str | None:
@@ -315,11 +315,11 @@ class _Parser:
             value = self.literal(kind, token)
             self.advance(self.end)
             return lambda values: value
-        if kind in (_NAME, _QUOTED):
+        if kind in (NAME, QUOTED):
             self.advance(self.end)
-            if kind == _NAME and self.accept("("):
+            if kind == NAME and self.accept("("):
                 return self.call(token, start)
-            return self.name(token, start, quoted=kind == _QUOTED)
+            return self.name(token, start, quoted=kind == QUOTED)
         if self.accept("["):
             return self.items("]", list)
         if self.accept("("):

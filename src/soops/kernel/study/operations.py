@@ -211,5 +211,6 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
         ("contains", _texts(str.__contains__), 2, 2),
         ("match", _texts(_match), 2, 2),
         ("defined", lambda value: value is not None, 1, 1),
+        ("if_else", lambda condition, value, other: value if condition else other, 3, 3),
     )
 }

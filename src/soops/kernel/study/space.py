@@ -13,11 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from soops.kernel.errors import StudyError, unknown_name
-from soops.kernel.study.expression import Expression
 from soops.kernel.values import Axis, Source
-from soops.kernel.values.frozen import dataclass
 
-__all__ = ["Block", "ParameterSpace", "UnionSpace", "build_axes", "parse_contracts"]
+__all__ = ["ParameterSpace", "build_axes", "parse_contracts"]
 
 
 class ParameterSpace:
@@ -29,7 +27,15 @@ class ParameterSpace:
         The order of the keys in each set; every key is in one axis.
     axes : sequence of Axis
         The last one changes fastest.
+
+    Attributes
+    ----------
+    is_exact : bool
+        Whether ``len`` is the number of sets, all of them different; see ``UnionSpace``.
     """
+
+    is_exact = True
+    may_repeat = False
 
     def __init__(self, key_order: Sequence[str], axes: Sequence[Axis]) -> None:
         self.key_order = tuple(key_order)
@@ -56,6 +62,14 @@ class ParameterSpace:
         for rows in itertools.product(*(axis.rows for axis in self.axes)):
             yield {key: rows[axis][column] for key, axis, column in places}
 
+    def sample(self) -> dict[str, Any] | None:
+        """Return a set for its keys; None when there is none."""
+        return self[0] if self._length else None
+
+    def complete(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return a set with what follows from it: nothing does."""
+        return values
+
     def value_indices(self, index: int) -> tuple[int, ...]:
         """Return the place of the value of each key on its axis, for one set."""
         digits = self._digits(index)
@@ -70,44 +84,6 @@ class ParameterSpace:
             rest, digit = divmod(rest, size)
             digits.append(digit)
         return digits[::-1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A part of a union: a space, and a filter that says which of its sets belong."""
-
-    space: ParameterSpace
-    where: Expression | None = None
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        if self.where is None:
-            return iter(self.space)
-        where = self.where
-        return (values for values in self.space if where.holds(values))
-
-    def count(self) -> int:
-        """Return the number of sets; with a filter every one is tried."""
-        return len(self.space) if self.where is None else sum(1 for _ in self)
-
-
-class UnionSpace:
-    """Blocks one after the other. A set that two blocks hold comes twice.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        In the order of their sets.
-    """
-
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self.blocks = tuple(blocks)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return itertools.chain.from_iterable(self.blocks)
-
-    def count(self) -> int:
-        """Return the number of sets; filtered blocks are tried set by set."""
-        return sum(block.count() for block in self.blocks)
 
 
 def build_axes(

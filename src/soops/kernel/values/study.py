@@ -124,7 +124,7 @@ class RunInfo:
         What each run needs of its worker: name to amount.
     furnish : callable, optional
         ``furnish(directory, values)`` puts what a run needs into its directory before each
-        attempt, and returns the names of the files.
+        attempt; its attribute ``names`` has the names of the files.
     uses : tuple of str
         Parameters that are used elsewhere than in ``command`` and ``options``.
     """
@@ -141,7 +141,7 @@ class RunInfo:
     timeout: float | Formula | None = None
     accept_exit: tuple[int, ...] = (0,)
     resources: Mapping[str, float | Formula] = field(default_factory=dict)
-    furnish: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
+    furnish: Callable[[str, Mapping[str, Any]], None] | None = None
     uses: tuple[str, ...] = ()
 
 
@@ -208,6 +208,8 @@ class UserModule:
     steps: tuple[StepCall, ...] = ()
     functions: Mapping[str, Any] = field(default_factory=dict)
     """Public callables of the module by name: generators, compute classes."""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults of a scoop: ``directories``, and fields of ``ScoopOptions``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

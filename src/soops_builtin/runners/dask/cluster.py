@@ -119,6 +119,11 @@ def _unheard(name: str) -> Iterator[None]:
 
 def connect(setup: RunnerSetup, options: DaskOptions) -> Connection:
     """Connect to the cluster that the options name, or make one on this machine."""
+    if options.stage_out and setup.furnished:
+        raise UsageError(
+            "with --stage-out runs do not begin in their directory, where their inputs are",
+            hint="leave inputs and templates out of the study, or share a file system",
+        )
     import distributed
 
     make_client: Any = distributed.Client

@@ -1,0 +1,80 @@
+"""The form of YAML: text to plain values and lines; the structure is that of ``document``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from soops.api import PluginError, Source, Study, StudyError
+from soops_builtin.readers.document.read import read_document
+from soops_builtin.readers.document.tables import Path
+
+__all__ = ["read"]
+
+#: Aliases can make a small text stand for a huge one.
+MAX_NODES = 200_000
+
+
+def read(text: str, source: Source, section: str | None) -> Study:
+    """Return the study of a YAML text.
+
+    Raises
+    ------
+    StudyError
+        With the lines, when the text is no YAML or does not say what it should.
+    PluginError
+        When PyYAML is not installed.
+    """
+    source = replace(source, section=None)
+    data, lines = _parse(text, source)
+
+    def find(path: Path) -> Source:
+        while path and path not in lines:
+            path = path[:-1]
+        return replace(source, line=lines.get(path))
+
+    return read_document(data, source, section, find)
+
+
+def _parse(text: str, source: Source) -> tuple[Any, dict[Path, int]]:
+    try:
+        import yaml
+    except ImportError as exc:
+        raise PluginError(
+            "YAML files are read with PyYAML, which is not installed",
+            hint="pip install 'soops[yaml]'",
+        ) from exc
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return {}, {}
+        lines: dict[Path, int] = {}
+        _note(node, (), lines)
+        return loader.construct_document(node), lines
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        if mark is not None:
+            source = replace(source, line=mark.line + 1, column=mark.column + 1)
+        raise StudyError(f"this is not YAML: {exc.problem or exc.context}", source=source) from exc
+    except (yaml.YAMLError, ValueError, TypeError) as exc:
+        raise StudyError(f"this is not YAML: {exc}", source=source) from exc
+    except RecursionError:
+        raise StudyError("this is not YAML: it is nested too deep", source=source) from None
+    finally:
+        loader.dispose()
+
+
+def _note(node: Any, path: Path, lines: dict[Path, int]) -> None:
+    """Note the line of every key and item below a node."""
+    if len(lines) > MAX_NODES:
+        raise ValueError(f"it stands for more than {MAX_NODES} values")
+    lines.setdefault(path, node.start_mark.line + 1)
+    if node.id == "mapping":
+        for key, value in node.value:
+            inner = (*path, key.value)
+            lines.setdefault(inner, key.start_mark.line + 1)
+            _note(value, inner, lines)
+    elif node.id == "sequence":
+        for place, item in enumerate(node.value):
+            _note(item, (*path, place), lines)
