@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from soops.kernel.runs.launch.marks import attempt_path
     from soops.kernel.runs.launch.means import Means
     from soops.kernel.runs.launch.processes import children
-    from soops.kernel.runs.slot import Slot, run_job, thread_slot
     from soops.kernel.runs.resources import memory_of
+    from soops.kernel.runs.slot import Slot, run_job, thread_slot
     from soops.kernel.runs.watch import Watch
     from soops.kernel.study.expression import compile_expression, short_name
     from soops.kernel.study.expression_names import expression_names

@@ -13,12 +13,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import SoopsError, UsageError
+from soops.kernel.errors import SoopsError
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
 
@@ -104,16 +103,13 @@ def run(
     SoopsError
         When the study, the module or an option is wrong: then nothing was written.
     """
-    from soops.kernel.runs.prepare import prepare
+    from soops.kernel.runs.passes import dry_pass, one_pass
 
     app = app or create_app()
-    chosen = RunOptions.create(options)
-    prepared = prepare(app, study, module, chosen, sets)
-    for warning in prepared.warnings:
-        log.warning("%s", warning)
-    if chosen.dry_run:
-        return _dry(app, prepared, prepared.options)
-    return _drive(app, prepared, prepared.options, on_record)
+    prepared = _prepare(app, study, module, options, sets)
+    if prepared.options.dry_run:
+        return dry_pass(prepared)
+    return one_pass(app, prepared, on_record)
 
 
 def plan(
@@ -130,124 +126,24 @@ def plan(
     runs are planned one after the other as the iterator is asked for them. ``sets`` are told
     nothing, and the plan ends where they wait to be told.
     """
+    from soops.kernel.runs.passes import planned
+
+    return planned(_prepare(app or create_app(), study, module, options, sets))
+
+
+def _prepare(
+    app: App,
+    study: PathLike,
+    module: PathLike | UserModule | None,
+    options: Mapping[str, Any],
+    sets: Sets | None = None,
+) -> Prepared:
     from soops.kernel.runs.prepare import prepare
 
-    app = app or create_app()
-    chosen = RunOptions.create(options)
-    prepared = prepare(app, study, module, chosen, sets)
+    prepared = prepare(app, study, module, RunOptions.create(options), sets)
     for warning in prepared.warnings:
         log.warning("%s", warning)
-    return _plan(prepared, prepared.options)
-
-
-def _plan(prepared: Prepared, options: RunOptions) -> Iterator[PlannedRun]:
-    from soops.kernel.runs.ledger import known_runs
-    from soops.kernel.runs.plan import plan_runs
-    from soops.kernel.runs.sources import waits
-
-    with known_runs(prepared) as known:
-        runs = plan_runs(prepared, known, options)
-        while not waits(prepared.sets) and (planned := next(runs, None)) is not None:
-            yield planned
-
-
-def _dry(app: App, prepared: Prepared, options: RunOptions) -> Summary:
-    from soops.kernel.values import Decision
-
-    total = skipped = 0
-    for planned in _plan(prepared, options):
-        total += 1
-        skipped += planned.decision is Decision.SKIP
-    return Summary(
-        total=total,
-        skipped=skipped,
-        counts={},
-        elapsed=0.0,
-        root=prepared.run.root,
-        remaining=total - skipped,
-    )
-
-
-def _drive(
-    app: App,
-    prepared: Prepared,
-    options: RunOptions,
-    on_record: Callable[[RunRecord], None] | None,
-) -> Summary:
-    from soops.kernel.runs.drive import Drive
-    from soops.kernel.runs.jobs import JobMaker
-    from soops.kernel.runs.ledger import Ledger
-    from soops.kernel.runs.plan import count_sets, plan_runs
-    from soops.kernel.runs.runner_options import make_runner
-
-    if options.detach and hasattr(prepared.sets, "waits"):
-        raise UsageError(
-            "sets that depend on what came out need a driver that stays",
-            hint="leave out detach",
-        )
-    study = prepared.run
-    say = _say(options)
-    total = count_sets(prepared)
-    jobs = JobMaker(
-        prepared.info,
-        options,
-        app.resolve("run function", options.run_function),
-        str(study.root),
-        prepared.amounts,
-    )
-    # A runner that refuses its options does so before the ledger writes anything.
-    made = make_runner(
-        app,
-        options,
-        study.root,
-        say,
-        needs=prepared.amounts.names,
-        furnished=prepared.info.furnish is not None,
-    )
-    with (
-        closing(made) as runner,
-        Ledger(prepared, options, total, getattr(runner, "held", None)) as ledger,
-    ):
-        app.emit("soops_study_started", study=study, total=total)
-        drive = Drive(
-            app=app,
-            study=study,
-            options=options,
-            runner=runner,
-            ledger=ledger,
-            jobs=jobs,
-            accept_exit=prepared.info.accept_exit,
-            survivors=ledger.survivors,
-            sets=prepared.sets,
-            on_record=on_record,
-            say=say,
-        )
-        try:
-            summary = drive.run(plan_runs(prepared, ledger.known, options, whole=False))
-        except SoopsError:
-            runner.close()
-            if drive.error is not None:  # the runner is whole, so what ended is known
-                app.emit("soops_study_ended", study=study, summary=drive.summary())
-            raise
-        finally:
-            runner.close()  # nothing runs any more when the lock is given back
-        app.emit("soops_study_ended", study=study, summary=summary)
-    return summary
-
-
-def _say(options: RunOptions) -> Callable[[str], None]:
-    """Return what shows a line to the person who watches: the log of soops."""
-    if options.silent or not options.progress:
-        return lambda text: log.info("%s", text)
-
-    def say(text: str) -> None:
-        import sys
-
-        live = "\r\x1b[K" if sys.stderr.isatty() else ""
-        sys.stderr.write(f"{live}{text}\n")
-        sys.stderr.flush()
-
-    return say
+    return prepared
 
 
 def scoop(
@@ -286,17 +182,13 @@ def scoop(
 
     app = app or create_app()
     user = module if isinstance(module, UserModule) else load_module(module, app)
-    defaults = dict(user.results)
-    usual = defaults.pop("directories", ())
-    if "results" in options or "output_dir" in options:
-        defaults.pop("results", None)  # it is below the directory of the study
     if plugin_module is not None and not isinstance(plugin_module, UserModule):
         plugin_module = load_module(plugin_module, app)
     result = gather(
         app,
         user,
-        [os.fspath(item) for item in directories or usual],
-        ScoopOptions(**{**defaults, **options}),
+        [os.fspath(item) for item in directories or user.results.get("directories", ())],
+        ScoopOptions.create(user.results, options),
         say or (lambda text: None),
         plugin_module,
     )

@@ -94,6 +94,10 @@ def line_of(text: str, part: str) -> int:
     return text[: text.index(part)].count("\n") + 1
 
 
+def at(part: str) -> Source:
+    return Source(path="dir/waves.toml", line=line_of(FILE, part))
+
+
 # --- what it says ------------------------------------------------------------------------
 
 
@@ -136,11 +140,25 @@ def test_a_whole_study():
                     pattern="result.txt",
                     scraper="regex",
                     options={"pattern": r"(?P<sum>\d+)"},
+                    source=at("[[scoop]]"),
                 ),
-                ScoopItem(pattern="log.json", scraper="json", optional=True),
+                ScoopItem(
+                    pattern="log.json",
+                    scraper="json",
+                    optional=True,
+                    source=at('[[scoop]]\nfile = "log'),
+                ),
             )
         ),
-        steps=(StepCall(name="show_figures", target="show_figures", kwargs={"dpi": 100}),),
+        steps=(
+            StepCall(
+                name="show_figures",
+                target="show_figures",
+                kwargs={"dpi": 100},
+                source=at("[[step]]"),
+            ),
+        ),
+        results={"directories": ["output/wave"], "output_dir": "output/wave"},
     )
 
 
@@ -226,10 +244,9 @@ def test_the_name_of_the_study_may_be_asked_for():
         ("timeout", "timout", "unknown key of [study]: 'timout'", "timout", "'timeout'?"),
         ("command", "comand", "unknown key of [study]: 'comand'", "comand", "'command'?"),
         ("[options]", "[option]", "unknown table 'option'", "[option]", "'options'?"),
-        ("[[step]]", "[[stpe]]", "unknown table 'stpe'", "[[stpe]]", "'step'?"),
-        ("scraper", "scrapper", "unknown key of [scoop]: 'scrapper'", "scrapper", "'scraper'"),
-        ("optional", "optinal", "unknown key of [scoop]: 'optinal'", "optinal", "'optional'"),
-        ("kwargs", "args", "unknown key of [step]: 'args'", "args", "'kwargs'"),
+        ("[[step]]", "[[stpe]]", "unknown table 'stpe'", "[[stpe]]", "'step'"),
+        ("scraper", "scrapper", "[scoop] has no 'scraper'", "[[scoop]]", "is it 'scrapper'?"),
+        ('name = "show', 'nam = "show', "[step] has no 'name'", "[[step]]", "is it 'nam'?"),
         ('scraper = "regex"\n', "", "[scoop] has no 'scraper'", "[[scoop]]", "add scraper ="),
         ("{n}", "{m}", "the placeholder {m} has no value", "{m}", "give 'm' in [parameters]"),
         ("{x:", "{xx:", "the placeholder {xx} has no value", "{xx", "did you mean 'x'?"),
@@ -241,7 +258,7 @@ def test_the_name_of_the_study_may_be_asked_for():
         ('["verbose"]', '["verbos"]', "unknown parameter 'verbos'", "unhashed", "'verbose'"),
         ('"n", "--num"', '"n", "num"', "unknown parameter 'num'", "lockstep", "'--num'?"),
         ('["n", "--num"]', '["n"]', "keys in lockstep are two", "lockstep", "lockstep = [["),
-        ("timeout = 60", 'timeout = "6"', "must be a positive number", "timeout", None),
+        ("timeout = 60", 'timeout = "m"', "unknown parameter 'm'", "timeout", "n"),
         ("timeout = 60", "timeout = -1", "must be a positive number", "timeout", None),
         ("timeout = 60", "timeout = nan", "must be a positive number", "timeout", None),
         ("[0, 3]", '[0, "3"]', "must be a list of integers", "accept_exit", None),

@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soops.kernel.errors import StudyError
-from soops.kernel.study.expression import compile_expression
-from soops.kernel.study.space import (
-    Block,
-    ParameterSpace,
-    UnionSpace,
-    build_axes,
-    parse_contracts,
-)
-from soops.kernel.values import Axis, Source
+from soops.kernel.study.space import ParameterSpace, build_axes, parse_contracts
+from soops.kernel.values import Source
 
 quick = settings(deadline=None, max_examples=100)
 
@@ -178,18 +171,3 @@ def test_contracts_are_read(text, groups):
 def test_a_contract_joins_keys(text):
     with pytest.raises(StudyError, match="does not join keys"):
         parse_contracts(text)
-
-
-# --- unions ------------------------------------------------------------------------------
-
-
-def test_a_union_has_its_blocks_in_order():
-    one = space({"a": [1, 2], "b": [3, 4]})
-    two = ParameterSpace(["a", "b"], [Axis(keys=("b", "a"), rows=[(9, 8), (7, 6)])])
-    where = compile_expression("a * b > 3", ["a", "b"])
-    union = UnionSpace([Block(space=one, where=where), Block(space=two)])
-
-    assert [tuple(item.values()) for item in union] == [(1, 4), (2, 3), (2, 4), (8, 9), (6, 7)]
-    assert union.count() == 5
-    assert [block.count() for block in union.blocks] == [3, 2]
-    assert list(union) == list(union), "it can be gone through again"

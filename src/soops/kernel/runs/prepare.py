@@ -6,7 +6,7 @@ Used by ``soops.study``; everything that can be wrong with a study is found here
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from soops.kernel.runs.generate import Compute, computing, generate
 from soops.kernel.runs.older import Older, older_values
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.sources import Sets
-from soops.kernel.runs.spaces import Space, build_space, check_keys
+from soops.kernel.runs.spaces import Built, Space, build_space, check_keys
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import Expression, compile_expression
 from soops.kernel.study.space import ParameterSpace, parse_contracts
@@ -121,8 +121,9 @@ def prepare(
     options = options.with_defaults(study.options, study.source)
     user = _user_module(app, study, module)
     # Only now: the module may be a plugin itself.
-    for kind, name in (("runner", options.runner), ("run function", options.run_function)):
-        app.registry(kind).get(name, error=PluginError)
+    app.registry("run function").get(options.run_function, error=PluginError)
+    runner = app.registry("runner").get(options.runner, error=PluginError).name
+    options = replace(options, runner=runner)
     info = _run_info(user, options)
     contracts = (
         parse_contracts(options.contracts) if options.contracts is not None else study.contracts
@@ -133,37 +134,18 @@ def prepare(
     values = _values(app, study, user, info, options, namespace)
     template = _template(values, info, study.source)
     built = build_space(app, study, info, keys, values, contracts)
-    space, axes = built.space, built.axes
+    space = built.space
     if sets is not None and len(space) != 1:
         raise StudyError(
             "the sets come from elsewhere, but the study has lists of values, too",
             source=study.source,
             hint="give each parameter one value, which sets may replace",
         )
-    compute = computing(user, options, space, axes, keys, namespace)
-    if compute is not None and study.blocks:
-        raise StudyError(
-            "a study in blocks has no computing class",
-            source=study.source,
-            hint="write what it computes below [derived]",
-        )
-    run = StudyRun(
-        study=replace(study, contracts=contracts),
-        module=user,
-        root=Path(os.path.abspath(template.root)),
-        template=template.text,
-        output_dir=Path(options.output_dir),
-        key_order=tuple(keys),
-        runner=app.registry("runner").get(options.runner).name,
-        run_function=options.run_function,
-        n_workers=options.n_workers,
-        argv=options.argv,
-        options=vars(namespace),
-        progress=options.progress,
-        silent=options.silent,
-    )
+    compute = _compute(user, options, built, keys, namespace, study.source)
     return Prepared(
-        run=run,
+        run=_study_run(
+            replace(study, contracts=contracts), user, template, keys, options, namespace
+        ),
         info=info,
         space=space,
         template=template,
@@ -179,6 +161,50 @@ def prepare(
         amounts=Amounts.of_study(info, options, keys),
         options=options,
         warnings=built.warnings,
+    )
+
+
+def _compute(
+    user: UserModule,
+    options: RunOptions,
+    built: Built,
+    keys: Sequence[str],
+    namespace: SimpleNamespace,
+    source: Source,
+) -> Compute | None:
+    if isinstance(built.space, ParameterSpace):
+        return computing(user, options, built.space, built.axes, keys, namespace)
+    if options.compute is None:
+        return None
+    raise StudyError(
+        "a study with blocks or derived parameters has no computing class",
+        source=source,
+        hint="write what it computes below [derived]",
+    )
+
+
+def _study_run(
+    study: Study,
+    user: UserModule,
+    template: RunTemplate,
+    keys: Sequence[str],
+    options: RunOptions,
+    namespace: SimpleNamespace,
+) -> StudyRun:
+    return StudyRun(
+        study=study,
+        module=user,
+        root=Path(os.path.abspath(template.root)),
+        template=template.text,
+        output_dir=Path(options.output_dir),
+        key_order=tuple(keys),
+        runner=options.runner,
+        run_function=options.run_function,
+        n_workers=options.n_workers,
+        argv=options.argv,
+        options=vars(namespace),
+        progress=options.progress,
+        silent=options.silent,
     )
 
 

@@ -17,7 +17,10 @@ from soops.kernel.runs.options import RunOptions
 from soops.kernel.study.grammar import parse_dict
 from soops.kernel.values import Source
 
-__all__ = ["make_runner", "runner_options"]
+if typing.TYPE_CHECKING:
+    from soops.kernel.runs.prepare import Prepared
+
+__all__ = ["make_runner", "runner_of", "runner_options"]
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -89,6 +92,18 @@ def make_runner(
             hint="leave --detach out, or choose a runner of a batch system",
         )
     return runner
+
+
+def runner_of(app: App, prepared: Prepared, say: Callable[[str], None]) -> Runner:
+    """Return the runner of a prepared study; raises as :func:`make_runner` does."""
+    return make_runner(
+        app,
+        prepared.options,
+        prepared.run.root,
+        say,
+        needs=prepared.amounts.names,
+        furnished=prepared.info.furnish is not None,
+    )
 
 
 def runner_options(app: App, runner: str, given: Mapping[str, Any]) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import PluginError, SoopsError, StudyError, all_mistakes, near_misses
-from soops.kernel.plugging.calls import check_calls
 from soops.kernel.plugging.specs import ReaderSpec
+from soops.kernel.study.calls import check_calls
 from soops.kernel.study.grammar import parse_dict, parse_older
 from soops.kernel.values import Directive, Generated, Source, Study
 
@@ -119,7 +119,7 @@ def expand(app: App, study: Study, *, generated: Mapping[str, Any] | None = None
             found = generated[key]
         values[key] = found
     if mistakes:
-        raise all_mistakes(mistakes) from mistakes[0]
+        raise all_mistakes(mistakes) or mistakes[0]
     return values
 
 
@@ -191,7 +191,7 @@ def _read(app: App, reader: ReaderSpec, text: str, source: Source, section: str 
         study = function(text, source, section)
     except StudyError as exc:
         if isinstance(exc.partial, Study):
-            raise all_mistakes([exc, *_further_mistakes(app, exc.partial)]) from exc
+            raise all_mistakes([exc, *_further_mistakes(app, exc.partial)]) or exc from exc
         raise
     except SoopsError:
         raise

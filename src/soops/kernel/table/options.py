@@ -72,6 +72,14 @@ class ScoopOptions:
     debug: bool = False
     n_workers: int | None = None
 
+    @classmethod
+    def create(cls, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> ScoopOptions:
+        """Return what a person gave, and where that is nothing, what a study file says."""
+        used = {key: value for key, value in defaults.items() if key != "directories"}
+        if "results" in given or "output_dir" in given:
+            used.pop("results", None)  # it is below the directory of the study
+        return cls(**{**used, **given})
+
     def __post_init__(self) -> None:
         """Take what a command line or a notebook has: texts for paths, lists for tuples."""
         put = functools.partial(object.__setattr__, self)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,7 @@ class Furnish:
         self.base = base
         self.inputs = tuple(inputs)
         self.templates = tuple(templates)
-        self.names = tuple(item.to for item in (*self.inputs, *self.templates))
+        self.names = (*(i.to for i in self.inputs), *(t.to for t in self.templates))
 
     def __call__(self, directory: str, values: Mapping[str, Any]) -> None:
         """Put everything there, over what an earlier attempt left.
@@ -117,11 +116,11 @@ def read_furnish(study: Table, base: Path) -> Furnish | None:
         )
         for item, source in _entries(study, "inputs", {"file": str, "to": str, "link": bool})
     ]
-    for item in inputs:
-        if "{" not in item.file and not (base / item.file).exists():
+    for entry in inputs:
+        if "{" not in entry.file and not (base / entry.file).exists():
             study.mistakes.add(
-                f"the input {item.file!r} is not there",
-                item.source,
+                f"the input {entry.file!r} is not there",
+                entry.source,
                 "paths are relative to the study file",
             )
     templates = []
@@ -164,7 +163,7 @@ def _compile(base: Path, name: str, to: str | None, source: Source) -> Template:
         loader=jinja2.FileSystemLoader(base),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (decks of programs, no web pages)
+        autoescape=False,
     )
     path = base / name
     try:
@@ -199,22 +198,17 @@ def _compile(base: Path, name: str, to: str | None, source: Source) -> Template:
 
 def _check_targets(study: Table, inputs: Sequence[Input], templates: Sequence[Template]) -> None:
     seen: set[str] = set()
-    for item in (*inputs, *templates):
-        to = os.path.normpath(item.to) if item.to else ""
-        key = "inputs" if isinstance(item, Input) else "templates"
+    named = [("inputs", item.to) for item in inputs] + [("templates", t.to) for t in templates]
+    for key, name in named:
+        to = os.path.normpath(name) if name else ""
         hint = "say another name: { file = ..., to = ... }"
-        if os.path.isabs(to) or to.split("/")[0] == "..":
-            study.wrong(f"{item.to!r} leads out of the run directory", key, hint=hint)
+        if to.startswith("/") or to.split("/")[0] == "..":
+            study.wrong(f"{name!r} leads out of the run directory", key, hint=hint)
         elif to in RESERVED:
             study.wrong(f"{to!r} is a file of soops", key, hint=hint)
         elif to in seen and to:
             study.wrong(f"two files become {to!r}", key, hint=hint)
         seen.add(to)
-
-
-def fields_of(text: str) -> set[str]:
-    """Return the names of the fields in a text; ValueError when braces do not balance."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 def _render(template: Template, context: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from soops.api import (
 )
 from soops_builtin.readers.document import schema
 from soops_builtin.readers.document.program import Program
-from soops_builtin.readers.document.space import SEED, SpaceText
+from soops_builtin.readers.document.space import REPLICATE, SEED, SpaceText
 from soops_builtin.readers.document.tables import Table
 
 __all__ = ["check_names"]
@@ -42,13 +42,14 @@ def check_names(root: Table, study: Table, space: SpaceText, program: Program) -
     """
     info = program.info
     own = {info.output_key, SCRIPT_DIR}
+    before = study.mistakes.count
     wanted = _fields_of_command(study, root.table(schema.OPTIONS), program)
     if space.seed is None and study.get("repeat") and SEED in {name for name, _, _ in wanted}:
         given = {*space.keys, *info.defaults}
         if SEED not in given:
             space.seed = SEED
     known = {*space.keys, *info.defaults, *info.options}
-    used = set(info.options)
+    used = set(root.table(schema.OPTIONS))
     for name, table, keys in wanted:
         used.add(name)
         if name not in known | own:
@@ -58,12 +59,17 @@ def check_names(root: Table, study: Table, space: SpaceText, program: Program) -
                 *keys,
                 hint=hint if _NAME(name) else _BRACES,
             )
-    used |= _names_of_files(study, program, known | own)
-    used |= _names_of_expressions(root, study, space, program, known)
-    _refuse_unused(root, study, space, program, used, own)
-    made = ({space.seed} if space.seed else set()) | (set(space.values) & {"replicate"})
-    uses = {name for name in used | made if name in known or name in made}
-    return replace(program, info=replace(info, uses=tuple(sorted(uses - own))))
+    elsewhere = _names_of_files(study, program, known | own)
+    elsewhere |= _names_of_expressions(root, study, space, program, known)
+    used |= elsewhere
+    if study.mistakes.count == before:  # else a mistyped name is told, and its use is missing
+        _refuse_unused(root, space, program, used, own)
+    _refuse_unknown(root, study, space, program)
+    if space.seed:
+        elsewhere.add(space.seed)
+    if REPLICATE in space.values:
+        elsewhere.add(REPLICATE)
+    return replace(program, info=replace(info, uses=tuple(sorted(elsewhere - own))))
 
 
 _Wanted = list[tuple[str, Table, tuple[str | int, ...]]]
@@ -147,7 +153,6 @@ def _compile(formula: Formula, known: Iterable[str], table: Table) -> set[str]:
 
 def _refuse_unused(
     root: Table,
-    study: Table,
     space: SpaceText,
     program: Program,
     used: set[str],
@@ -161,7 +166,7 @@ def _refuse_unused(
         **space.named,
     }
     for name, table in tables.items():
-        if name in used or (name == "replicate" and table is study):
+        if name in used or (name == REPLICATE and table.section is schema.STUDY):
             continue
         table.wrong(
             f"neither the command nor an option uses {name!r}",
@@ -169,6 +174,10 @@ def _refuse_unused(
             hint=near_misses(name, used - own)
             or f"put {{{name}}} into the command, or add it to [options]",
         )
+
+
+def _refuse_unknown(root: Table, study: Table, space: SpaceText, program: Program) -> None:
+    info = program.info
     known = {*space.keys, *info.defaults, *info.options}
     for place, name in enumerate(info.unhashed):
         if name not in known:

@@ -48,7 +48,7 @@ def read_document(data: Any, source: Source, section: str | None, find: Find) ->
     mistakes = Mistakes()
     root = _root(data, find, mistakes)
     study = root.table(schema.STUDY)
-    if "study" not in root:
+    if "study" not in root and not root.has_strangers:
         mistakes.add(
             "there is no table [study]", replace(source, line=None), "begin it with [study]"
         )
@@ -57,9 +57,11 @@ def read_document(data: Any, source: Source, section: str | None, find: Find) ->
         mistakes.take(unknown_name("study", str(section), [name], source=study.source("name")))
     space = read_space(root, study, Path(source.path).parent)
     program = read_program(root, study, source)
+    # What a mistyped name would have given is missing; that it is missing is not told again.
     if program is None:
-        _refuse_program(root, study)
-    else:
+        if not (root.has_strangers or study.has_strangers):
+            _refuse_program(root, study)
+    elif not root.has_strangers:
         program = check_names(root, study, space, program)
     scoop, steps = read_scoop(root), read_steps(root)
     results = read_results(root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 from soops.api import ScoopInfo, ScoopItem, StepCall
@@ -49,13 +49,13 @@ def read_results(root: Table) -> dict[str, Any]:
     template = root.table(schema.STUDY).get("output_dir")
     found: dict[str, Any] = {}
     if template:
-        runs = os.path.dirname(template.split("%s")[0]) or "."
+        runs = str(Path(template.split("%s")[0] + "x").parent)
         found["directories"] = [runs]
         found["output_dir"] = runs
     if table.get("output_dir"):
         found["output_dir"] = table["output_dir"]
     if table.get("file"):
-        found["results"] = os.path.join(found.get("output_dir", "."), table["file"])
+        found["results"] = str(Path(found.get("output_dir", "."), table["file"]))
     if table.get("sort"):
         found["sort"] = tuple(table["sort"])
     return found

@@ -49,7 +49,7 @@ def read_space(root: Table, study: Table, base: Path) -> SpaceText:
     parameters = root.table(schema.PARAMETERS)
     output_key = study.get("output_key", "output_dir")
     space = SpaceText(values_of(parameters, parameters.own()), output_key)
-    space.named = dict.fromkeys(space.values, parameters)
+    space.named = dict.fromkeys(parameters.own(), parameters)
     if output_key in space.values:
         parameters.wrong(
             f"{output_key!r} is the output directory, not a parameter",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from soops.api import SoopsError, Source, StudyError, all_mistakes, unknown_name
+from soops.api import SoopsError, Source, StudyError, all_mistakes, near_misses, unknown_name
 from soops_builtin.readers.document.kinds import KINDS
 from soops_builtin.readers.document.schema import Section
 
@@ -44,8 +44,10 @@ class Mistakes:
         except SoopsError as exc:
             self.take(exc, source)
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._found)
 
     def tell(self, partial: object) -> None:
         """Raise one error for all; ``partial`` is the study as far as it could be read.
@@ -127,6 +129,12 @@ class Table(Mapping[str, Any]):
             if key not in named and (kind is None or kind.test(value))
         }
 
+    @property
+    def has_strangers(self) -> bool:
+        """Whether it has keys that are none: what they mean is missing elsewhere."""
+        known = {key.name for key in self.section.keys}
+        return not self.section.free and any(key not in known for key in self._data)
+
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key that may be there; ``default`` when it is wrong."""
         value = self._data.get(key)
@@ -137,8 +145,9 @@ class Table(Mapping[str, Any]):
     def need(self, key: str) -> Any:
         """Return the value of a key; a missing one is noted, and None."""
         if key not in self._data:
-            example = self.section.key(key).example
-            self.wrong(f"[{self.title}] has no {key!r}", hint=f"add {example}")
+            close = near_misses(key, map(str, self.own())).replace("did you mean", "is it")
+            hint = close or f"add {self.section.key(key).example}"
+            self.wrong(f"[{self.title}] has no {key!r}", hint=hint)
         return self.get(key)
 
     def table(self, section: Section, key: str | None = None) -> Table:
@@ -175,5 +184,8 @@ class Table(Mapping[str, Any]):
                 what = f"key of [{self.title}]:" if self._path else "table"
                 self.mistakes.take(unknown_name(what, str(key), known, source=self.source(key)))
             elif not KINDS[kind].test(value):
+                if kind == "a list of texts or tables" and not self._path:
+                    self.wrong(f"{key!r} must be written as [[{key}]]", key)
+                    continue
                 hint = f"for instance: {known[key].example}" if key in known else None
                 self.wrong(f"{key!r} must be {kind}", key, hint=hint)
