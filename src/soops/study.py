@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from soops.kernel.records.status import StudyStatus as StudyStatus
     from soops.kernel.runs.migrate import Migration as Migration
     from soops.kernel.runs.migrate import Move as Move
+    from soops.kernel.runs.outline import Outline as Outline
     from soops.kernel.runs.prepare import Prepared
     from soops.kernel.runs.sources import Sets as Sets
 
@@ -36,6 +37,7 @@ __all__ = [
     "jobs",
     "load_module",
     "migrate",
+    "outline",
     "plan",
     "rebuild_index",
     "run",
@@ -131,6 +133,24 @@ def plan(
     return planned(_prepare(app or create_app(), study, module, options, sets))
 
 
+def outline(
+    study: PathLike,
+    module: PathLike | UserModule | None = None,
+    *,
+    app: App | None = None,
+    ends: int = 0,
+    **options: Any,
+) -> Outline:
+    """Say what a study comes to: its sets, what is to be run, how long it may take.
+
+    Parameters are those of :func:`run`; ``ends`` planned runs of the beginning and of the
+    end are kept. Nothing is written.
+    """
+    from soops.kernel.runs import outline as room
+
+    return room.outline(_prepare(app or create_app(), study, module, options), ends=ends)
+
+
 def _prepare(
     app: App,
     study: PathLike,
@@ -182,13 +202,14 @@ def scoop(
 
     app = app or create_app()
     user = module if isinstance(module, UserModule) else load_module(module, app)
+    usual = user.results.get("directories", ())
     if plugin_module is not None and not isinstance(plugin_module, UserModule):
         plugin_module = load_module(plugin_module, app)
     result = gather(
         app,
         user,
-        [os.fspath(item) for item in directories or user.results.get("directories", ())],
-        ScoopOptions.create(user.results, options),
+        [os.fspath(item) for item in directories or usual],
+        ScoopOptions.create(user.results, options, alone=bool(usual) and not directories),
         say or (lambda text: None),
         plugin_module,
     )

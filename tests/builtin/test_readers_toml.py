@@ -158,7 +158,7 @@ def test_a_whole_study():
                 source=at("[[step]]"),
             ),
         ),
-        results={"directories": ["output/wave"], "output_dir": "output/wave"},
+        results={"directories": ["output/wave"]},
     )
 
 

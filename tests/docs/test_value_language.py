@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from soops.api import Source, StudyError
+from soops.api import StudyError
 from soops.kernel.study.conf import expand, pending_keys, read_study
 from soops.kernel.study.expression import compile_expression
 from soops.kernel.study.operations import FUNCTIONS
@@ -134,20 +134,6 @@ def test_the_file_in_toml(app, blocks, tmp_path):
     assert study.module.run_info.command[0] == "awk"
     assert study.module.scoop_info.items[0].scraper in app.registry("scraper")
     assert study.module.steps[0].name in app.registry("step")
-
-
-def test_the_toml_file_shows_every_key_that_there_is(app, blocks):
-    """A key that is not on the page is unknown, and the error lists those that are."""
-    (block,) = [block for block in blocks(PAGE) if block.word == "toml"]
-    read = app.resolve("reader", "toml")
-    with pytest.raises(StudyError) as caught:
-        read(block.body.replace("[study]\n", "[study]\nzzzzzz = 1\n"), Source(), None)
-
-    known = caught.value.hint.removeprefix("known: ").split(", ")
-    shown = block.body.partition("[options]")[0]
-    assert known[-1] == "..." or len(known) <= 12
-    for key in filter("...".__ne__, known):
-        assert re.search(rf"^{key} = ", shown, re.MULTILINE), key
 
 
 def test_the_lines_of_python(blocks):

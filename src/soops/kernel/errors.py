@@ -99,7 +99,8 @@ class StudyError(SoopsError):
 
     def lines(self) -> list[str]:
         """Return at most three lines for each mistake."""
-        return [*super().lines(), *(line for other in self.others for line in other.lines())]
+        lines = [*super().lines(), *(line for other in self.others for line in other.lines())]
+        return [*lines, f"{1 + len(self.others)} mistakes in all"] if self.others else lines
 
 
 def all_mistakes(mistakes: Iterable[SoopsError]) -> SoopsError | None:
@@ -114,7 +115,7 @@ def all_mistakes(mistakes: Iterable[SoopsError]) -> SoopsError | None:
             if isinstance(item, StudyError):
                 item.others = ()
             found.setdefault(str(item), item)
-    flat = sorted(found.values(), key=_line)
+    flat = sorted(found.values(), key=_place)
     first = next((item for item in flat if isinstance(item, StudyError)), None)
     if first is None:
         return flat[0] if flat else None
@@ -122,8 +123,9 @@ def all_mistakes(mistakes: Iterable[SoopsError]) -> SoopsError | None:
     return first
 
 
-def _line(error: SoopsError) -> int:
-    return (error.source.line or 0) if error.source is not None else 0
+def _place(error: SoopsError) -> tuple[str, int]:
+    source = error.source
+    return (source.path, source.line or 0) if source is not None else ("", 0)
 
 
 class PluginError(SoopsError):

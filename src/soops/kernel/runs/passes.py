@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 from soops.kernel.app import App
@@ -23,7 +23,7 @@ __all__ = ["dry_pass", "one_pass", "planned"]
 log = logging.getLogger("soops")
 
 
-def planned(prepared: Prepared) -> Iterator[PlannedRun]:
+def planned(prepared: Prepared) -> Generator[PlannedRun, None, None]:
     """Generate the planned runs of a study; nothing is written."""
     with known_runs(prepared) as known:
         runs = plan_runs(prepared, known, prepared.options)

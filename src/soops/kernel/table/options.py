@@ -73,12 +73,29 @@ class ScoopOptions:
     n_workers: int | None = None
 
     @classmethod
-    def create(cls, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> ScoopOptions:
-        """Return what a person gave, and where that is nothing, what a study file says."""
-        used = {key: value for key, value in defaults.items() if key != "directories"}
-        if "results" in given or "output_dir" in given:
-            used.pop("results", None)  # it is below the directory of the study
-        return cls(**{**used, **given})
+    def create(
+        cls, study: Mapping[str, Any], given: Mapping[str, Any], *, alone: bool = False
+    ) -> ScoopOptions:
+        """Return what a person gave, and where that is nothing, what a study file says.
+
+        Parameters
+        ----------
+        study : mapping
+            ``UserModule.results``: ``directories``, ``output_dir``, ``file``, ``sort``.
+        given : mapping
+            Fields of this class.
+        alone : bool
+            Whether the directories are those of the study: then the results go there, too.
+        """
+        used = dict(given)
+        if "sort" in study:
+            used.setdefault("sort", study["sort"])
+        home = study.get("output_dir") or (study["directories"][0] if alone else None)
+        if home is not None:
+            used.setdefault("output_dir", home)
+        if "file" in study:
+            used.setdefault("results", Path(used.get("output_dir", "."), study["file"]))
+        return cls(**used)
 
     def __post_init__(self) -> None:
         """Take what a command line or a notebook has: texts for paths, lists for tuples."""

@@ -209,7 +209,7 @@ class UserModule:
     functions: Mapping[str, Any] = field(default_factory=dict)
     """Public callables of the module by name: generators, compute classes."""
     results: Mapping[str, Any] = field(default_factory=dict)
-    """Defaults of a scoop: ``directories``, and fields of ``ScoopOptions``."""
+    """Defaults of a scoop: ``directories``, ``output_dir``, ``file``, ``sort``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,11 +51,10 @@ def read_results(root: Table) -> dict[str, Any]:
     if template:
         runs = str(Path(template.split("%s")[0] + "x").parent)
         found["directories"] = [runs]
-        found["output_dir"] = runs
     if table.get("output_dir"):
         found["output_dir"] = table["output_dir"]
     if table.get("file"):
-        found["results"] = str(Path(found.get("output_dir", "."), table["file"]))
+        found["file"] = table["file"]
     if table.get("sort"):
         found["sort"] = tuple(table["sort"])
     return found

@@ -342,7 +342,13 @@ RESULTS = Section(
     "results",
     "Where `soops scoop` writes without an option that says otherwise.",
     (
-        Key("output_dir", "a text", "The directory.", 'output_dir = "output"', "the runs root"),
+        Key(
+            "output_dir",
+            "a text",
+            "The directory.",
+            'output_dir = "output"',
+            "the runs root, or `.` where directories are named",
+        ),
         Key("file", "a text", "The table in it.", 'file = "results.parquet"', "results.h5"),
         Key("sort", "a list of texts", "Columns that order the rows.", 'sort = ["rdir"]'),
     ),
