@@ -176,6 +176,7 @@ def soops_commands() -> Sequence[CommandSpec]:
         "jobs": "show studies, running and ended",
         "index": "check or rebuild the index of a study",
         "migrate": "add, rename or drop a parameter of runs that are done",
+        "new": "write a study file from the help of a program",
         "check": "say what is wrong with a study file, and what it comes to",
         "preview": "show the sets of a study and what would be run",
         "demo": "run an example study from end to end",

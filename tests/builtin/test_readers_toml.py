@@ -133,6 +133,7 @@ def test_a_whole_study():
             env={"OMP_NUM_THREADS": "1"},
             timeout=60.0,
             accept_exit=(0, 3),
+            uses=("output_dir",),
         ),
         scoop_info=ScoopInfo(
             items=(

@@ -216,8 +216,11 @@ def write_run_script(
         raise DiskError(path, exc) from exc
 
 
-def _script_head(cwd: str, env: Mapping[str, str], shell: bool) -> bytes:
-    text = _SCRIPT_HEAD.format(cwd=ascii(cwd), env=ascii(dict(env)), shell=bool(shell))
+def _script_head(cwd: str | None, env: Mapping[str, str], shell: bool) -> bytes:
+    own = "os.path.dirname(os.path.abspath(__file__))"
+    text = _SCRIPT_HEAD.format(
+        cwd=own if cwd is None else ascii(cwd), env=ascii(dict(env)), shell=bool(shell)
+    )
     return text.encode("ascii")
 
 
@@ -249,15 +252,15 @@ class RunDirWriter:
 
     Parameters
     ----------
-    cwd : str
-        Absolute path of the directory in which commands are run.
+    cwd : str, optional
+        Absolute path of the directory in which commands are run; None: the run directory.
     env : mapping
         Additions to their environment.
     shell : bool
         Whether commands are shell text.
     """
 
-    def __init__(self, cwd: str, env: Mapping[str, str], shell: bool) -> None:
+    def __init__(self, cwd: str | None, env: Mapping[str, str], shell: bool) -> None:
         self._script_head = _script_head(cwd, env, shell)
         self._keys: tuple[str, ...] | None = None
         self._header = b""

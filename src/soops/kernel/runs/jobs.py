@@ -52,7 +52,7 @@ class JobMaker:
         self._amounts = amounts or Amounts.of_study(info, options)
         self._shared: Mapping[str, Any] = {
             "launch": LAUNCH,
-            "cwd": os.path.abspath(info.cwd or "."),
+            "cwd": None if info.at_home else os.path.abspath(info.cwd or "."),
             "env": dict(info.env),
             "grace": options.grace,
             "max_output": options.max_output,
@@ -69,6 +69,8 @@ class JobMaker:
         """
         directory, key = self._place(planned.directory)
         shared = self._shared
+        if self._shared["cwd"] is None:
+            shared = {**shared, "cwd": directory}
         if self._amounts.constant is None:
             shared = {**shared, **self._amounts.of(planned.values)}
         return self._run_function(

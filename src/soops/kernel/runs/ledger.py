@@ -110,9 +110,8 @@ class Ledger:
             self._recover()
             self._announce()
             info = self.prepared.info
-            self.writer = RunDirWriter(
-                os.path.abspath(info.cwd or "."), info.env, isinstance(info.command, str)
-            )
+            cwd = None if info.at_home else os.path.abspath(info.cwd or ".")
+            self.writer = RunDirWriter(cwd, info.env, isinstance(info.command, str))
             self._stack = stack.pop_all()
         return self
 

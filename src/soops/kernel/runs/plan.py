@@ -200,13 +200,20 @@ class _Planner:
             parameters=item,
             number=number,
             directory=directory,
-            command=prepared.command.build(values) if wanted else "",
+            command=self._command(values, directory) if wanted else "",
             decision=decision,
             reason=reason,
             attempts=(row["attempts"] or 0) if row is not None else 0,
             values=MappingProxyType(values),
             known=row is not None,
         )
+
+    def _command(self, values: dict[str, Any], directory: str) -> str | tuple[str, ...]:
+        info = self.prepared.info
+        if info.at_home:  # relative paths would mean something else there
+            paths = {info.output_key: directory, SCRIPT_DIR: info.base}
+            values = {**values, **{key: os.path.abspath(path) for key, path in paths.items()}}
+        return self.prepared.command.build(values)
 
     def _known_directory(self, row: Mapping[str, Any]) -> str:
         name, template = row["directory"], self.prepared.template

@@ -259,7 +259,7 @@ def _run_info(user: UserModule, options: RunOptions) -> RunInfo:
 def _key_order(info: RunInfo, source: Source) -> list[str]:
     words = (info.command,) if isinstance(info.command, str) else info.command
     keys = {name for word in words for name in fields_of(word, source)}
-    if info.output_key not in keys:
+    if info.output_key not in {*keys, *info.uses}:
         raise StudyError(
             f"the command does not name the output directory: {{{info.output_key}}} is missing",
             hint=near_misses(info.output_key, keys),

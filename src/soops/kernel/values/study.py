@@ -117,7 +117,8 @@ class RunInfo:
     base : str
         Directory of the module or study file: the ``script_dir`` of the command.
     cwd, env : str, mapping
-        Working directory and additions to the environment; None: those of the driver.
+        Working directory and additions to the environment; None: those of the driver. The
+        field of ``output_key`` alone (``"{output_dir}"``): the run directory.
     timeout : float or Formula, optional
         Seconds.
     resources : mapping
@@ -126,7 +127,8 @@ class RunInfo:
         ``furnish(directory, values)`` puts what a run needs into its directory before each
         attempt; its attribute ``names`` has the names of the files.
     uses : tuple of str
-        Parameters that are used elsewhere than in ``command`` and ``options``.
+        Parameters that are used elsewhere than in ``command`` and ``options``; with the
+        ``output_key`` among them, the command need not name the run directory.
     """
 
     command: str | tuple[str, ...]
@@ -143,6 +145,11 @@ class RunInfo:
     resources: Mapping[str, float | Formula] = field(default_factory=dict)
     furnish: Callable[[str, Mapping[str, Any]], None] | None = None
     uses: tuple[str, ...] = ()
+
+    @property
+    def at_home(self) -> bool:
+        """Whether each run starts in its own directory."""
+        return self.cwd == f"{{{self.output_key}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

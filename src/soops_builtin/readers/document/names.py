@@ -69,7 +69,9 @@ def check_names(root: Table, study: Table, space: SpaceText, program: Program) -
         elsewhere.add(space.seed)
     if REPLICATE in space.values:
         elsewhere.add(REPLICATE)
-    return replace(program, info=replace(info, uses=tuple(sorted(elsewhere - own))))
+    # A program may write to its standard output only, which is in the run directory.
+    uses = (*sorted(elsewhere - own), info.output_key)
+    return replace(program, info=replace(info, uses=uses))
 
 
 _Wanted = list[tuple[str, Table, tuple[str | int, ...]]]

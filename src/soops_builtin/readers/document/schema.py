@@ -85,7 +85,13 @@ STUDY = Section(
             'finished = ["result.txt", { file = "log.txt", regex = "^done" }]',
             "exit:0",
         ),
-        Key("cwd", "a text", "Where runs start.", 'cwd = "."', "where `soops run` does"),
+        Key(
+            "cwd",
+            "a text",
+            "Where runs start; `{output_dir}`: in their run directory.",
+            'cwd = "{output_dir}"',
+            "where `soops run` does",
+        ),
         Key(
             "env",
             "a table of texts",
