@@ -20,7 +20,7 @@ COMMON = {"--disable-plugin", "--help", "--version"}
 def commands() -> dict[str, click.Command]:
     """Return every command of this distribution by the words that call it."""
     ctx = click.Context(soops, obj=App.create())
-    names = [*OWN, "find", "info", "jobs", "index", "migrate", "demo"]
+    names = [*OWN, "find", "info", "jobs", "index", "migrate", "new", "check", "preview", "demo"]
     found = {name: command(ctx, name) for name in names}
     group = found["plugins"]
     assert isinstance(group, click.Group)

@@ -187,7 +187,19 @@ def test_soops_alone_shows_its_help(typed):
     result = typed("soops")
 
     assert result.code == 0
-    for name in ("run", "scoop", "plugins", "find", "info", "jobs", "index", "demo"):
+    for name in (
+        "run",
+        "scoop",
+        "plugins",
+        "find",
+        "info",
+        "jobs",
+        "index",
+        "new",
+        "check",
+        "preview",
+        "demo",
+    ):
         assert re.search(rf"^  {name} +\w", result.out, re.M), name
 
 

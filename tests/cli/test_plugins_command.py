@@ -74,7 +74,7 @@ def test_the_builtin_is_a_plugin_like_others(greet, typed):
     assert heads[0] == "soops_greet  (soops-greet 3.1)  soops_greet"
     assert heads[-1].startswith("builtin  (soops ")
     assert "    command: gone, greet, many, odd, raw" in lines
-    assert "    command: demo, find, index, info, jobs, migrate" in lines
+    assert "    command: check, demo, find, index, info, jobs, migrate, new, preview" in lines
 
 
 def test_plugins_as_json(greet, typed):
@@ -85,12 +85,15 @@ def test_plugins_as_json(greet, typed):
     by_name = {item["name"]: item for item in objects}
     assert by_name["soops_greet"]["gives"] == {"command": ["gone", "greet", "many", "odd", "raw"]}
     assert by_name["builtin"]["gives"]["command"] == [
+        "check",
         "demo",
         "find",
         "index",
         "info",
         "jobs",
         "migrate",
+        "new",
+        "preview",
     ]
     assert {item["status"] for item in objects} == {"ok"}
 

@@ -348,7 +348,8 @@ def test_the_dependencies_are_those_of_the_project():
     rows = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
 
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["parquet"], *extras["yaml"], *extras["shell"]]
+    names = ("parquet", "yaml", "shell", "templates")
+    wanted = [*project["dependencies"], *(item for name in names for item in extras[name])]
     assert sorted(rows) == sorted(re.match(r"[\w-]+", item).group() for item in wanted)
 
 

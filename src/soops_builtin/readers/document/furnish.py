@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from soops.api import UNDEFINED, Source, StudyError, near_misses, short_name
+from soops.api import UNDEFINED, PluginError, Source, StudyError, near_misses, short_name
 from soops_builtin.readers.document.tables import Table
 
 __all__ = ["Furnish", "Input", "Template", "read_furnish"]
@@ -156,8 +156,15 @@ def _entries(
 
 
 def _compile(base: Path, name: str, to: str | None, source: Source) -> Template:
-    import jinja2
-    from jinja2 import nodes
+    try:
+        import jinja2
+        from jinja2 import nodes
+    except ImportError as exc:
+        raise PluginError(
+            "templates are rendered with jinja2, which is not installed",
+            source=source,
+            hint="pip install 'soops[templates]'",
+        ) from exc
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(base),

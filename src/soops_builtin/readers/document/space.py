@@ -80,7 +80,7 @@ def _derived(table: Table) -> dict[str, Formula]:
         if not free:
             circle = ", ".join(map(repr, left))
             table.wrong(f"{circle} need each other", next(iter(left)), hint="break the circle")
-            break
+            return {**done, **left}
         for key in free:
             done[key] = left.pop(key)
     return done
@@ -161,6 +161,7 @@ def _add_sample(table: Table, part: _Part, space: SpaceText) -> None:
     count = table.need("count")
     if not over or not count:
         return
+    space.named.update(dict.fromkeys(over, table))
     settings = {"seed": table.get("seed", 0), "base": table.get("base")}
     try:
         method = table.get("method", "lhs")
@@ -219,6 +220,7 @@ def _repeat(study: Table, space: SpaceText) -> None:
             "repeat",
             hint="leave one of them out",
         )
+        space.named[REPLICATE] = study
         return
     space.values[REPLICATE] = list(range(count))
     space.named[REPLICATE] = study
