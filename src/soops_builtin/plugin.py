@@ -312,10 +312,29 @@ def soops_stores() -> Sequence[StoreSpec]:
 @hookimpl
 def soops_steps() -> Sequence[StepSpec]:
     """Give the post-processing steps."""
+    home = "soops_builtin.steps"
     return [
         StepSpec(
+            name="pivot",
+            target=f"{home}.pivot:pivot",
+            check=f"{home}.pivot:check",
+            summary="a table of one parameter down, another across",
+        ),
+        StepSpec(
+            name="plot",
+            target=f"{home}.plot.step:plot",
+            check=f"{home}.plot.arguments:check",
+            summary="lines, points, heat maps, parallel coordinates",
+        ),
+        StepSpec(
             name="show_figures",
-            target="soops_builtin.steps.show_figures:show_figures",
+            target=f"{home}.show_figures:show_figures",
             summary="show the figures that other steps made",
-        )
+        ),
+        StepSpec(
+            name="statistics",
+            target=f"{home}.statistics:statistics",
+            check=f"{home}.statistics:check",
+            summary="mean, spread and count over replicates",
+        ),
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np  # noqa: TID253 (a heavy leaf)
 
-from soops.kernel.errors import UsageError, unknown_name
+from soops.kernel.errors import SoopsError, UsageError, unknown_name
 from soops.kernel.values import StepCall
 from soops.kernel.values.frozen import dataclass
 
@@ -192,6 +192,8 @@ def _report(name: str, exc: BaseException, say: Say) -> str:
     """Show where a step raised: the author of the step needs to see the lines."""
     text = f"{type(exc).__name__}: {exc}"
     say(f"...failed with {text}")
+    if isinstance(exc, SoopsError):  # a mistake of the user: the text says it all
+        return text
     trace = exc.__traceback__.tb_next if exc.__traceback__ is not None else None
     lines = traceback.format_exception(type(exc), exc, trace or exc.__traceback__)
     log.error("the step %r raised %s\n%s", name, text, "".join(lines).rstrip())

@@ -1,0 +1,1 @@
+"""The step ``plot``: figures of a table, without a line of code."""
