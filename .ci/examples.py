@@ -1,5 +1,7 @@
 """Install the example plugins, run their tests, uninstall them, and miss their names.
 
+What they need besides soops is installed, and stays.
+
 Usage: python .ci/examples.py      (in an environment that has soops with its test extra)
 """
 
@@ -10,12 +12,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent for path in (ROOT / "plugins-example").glob("*/pyproject.toml"))
 #: What each example gives, by distribution: pairs of kind and name.
 GIVES = {
+    "soops-netcdf": [("scraper", "netcdf")],
     "soops-nice": [("runner", "nice")],
     "soops-slurm": [("runner", "slurm"), ("runner", "pbs"), ("runner", "lsf")],
     "soops-study-tools": [
@@ -55,6 +59,12 @@ def has_slurm() -> bool:
     return os.geteuid() == 0 and shutil.which("slurmctld") is not None
 
 
+def needs(path: Path) -> list[str]:
+    """Return what an example needs; not soops, which is the one of this clone."""
+    project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [item for item in project["dependencies"] if not item.startswith("soops")]
+
+
 def run_tests(path: Path) -> None:
     """Run the tests of an example; those with a Slurm one by one, since there can be one only."""
     words = ("pytest", "-q", "-rs", "-c", path / "pyproject.toml")
@@ -69,6 +79,13 @@ def main() -> None:
     names = [path.name for path in EXAMPLES]
     assert names == sorted(GIVES), names
     try:
+        run(
+            "pip",
+            "install",
+            "--quiet",
+            *(item for path in EXAMPLES for item in needs(path)),
+            check=True,
+        )
         run("pip", "install", "--quiet", "--no-deps", *EXAMPLES, check=True)
         found = given()
         for name, pairs in GIVES.items():

@@ -47,10 +47,11 @@ def write_study(values: str = "[1, 2]") -> str:
     return "study.toml"
 
 
-def test_there_are_three_small_ones_and_a_larger_one():
+def test_there_are_small_ones_and_a_larger_one():
     names = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
 
-    assert names == ["soops-nice", "soops-slurm", "soops-study-tools", "soops-xvg"]
+    small = ["soops-netcdf", "soops-nice", "soops-study-tools", "soops-xvg"]
+    assert names == sorted([*small, "soops-slurm"])
     for name in names:
         folder = EXAMPLES / name
         assert (folder / "README.md").is_file()
@@ -60,8 +61,9 @@ def test_there_are_three_small_ones_and_a_larger_one():
             assert len(path.read_text().splitlines()) < most
 
 
-def test_the_scraper_has_no_hook_code():
-    for path in (EXAMPLES / "soops-xvg" / "src").rglob("*.py"):
+@pytest.mark.parametrize("name", ["soops-xvg", "soops-netcdf"])
+def test_a_scraper_has_no_hook_code(name):
+    for path in (EXAMPLES / name / "src").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert "import soops" not in text and "from soops" not in text
         assert "hookimpl" not in text

@@ -6,12 +6,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from soops_builtin.scrapers.arguments import all_options, expect, texts
 from soops_builtin.scrapers.files import Paths, each_file, read_text
 
-__all__ = ["csv_table", "typed_column"]
+__all__ = ["check_csv", "csv_table", "typed_column"]
 
 _INT = re.compile(r"[+-]?(0|[1-9][0-9]*)").fullmatch
 _MISSING = frozenset(("", "nan", "NaN", "NA", "N/A", "null"))
@@ -30,6 +31,7 @@ def csv_table(
     header: bool = True,
     prefix: str = "",
     key: str = "table",
+    cells: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a CSV file.
 
@@ -50,6 +52,12 @@ def csv_table(
         Whether the first line has the names; else they are ``c0``, ``c1``, ...
     prefix : str
         Put before the names.
+    key : str
+        See ``orient``.
+    cells : mapping, optional
+        Name to ``[column, row number]``: single cells as values. Rows are counted from 0 below
+        the heading, or from -1 at the end. With ``columns`` these are values, too; without,
+        the cells are all.
 
     Returns
     -------
@@ -57,23 +65,69 @@ def csv_table(
         A column whose cells are all numbers or missing has numbers, NaN where missing;
         other columns have texts. Numbers with leading zeros are texts.
     """
-    if orient not in _ORIENTS:
-        raise ValueError(f"orient is one of {', '.join(_ORIENTS)}, not {orient!r}")
-    wanted = None if columns is None else tuple(columns)
+    wanted = _checked(orient, columns, delimiter, comment, cells)
+    places = dict(cells or {})
 
     def read(one: str) -> dict[str, Any]:
         names, rows = _rows(read_text(one), delimiter, comment, header)
-        for name in wanted or ():
+        for name in (*(wanted or ()), *(column for column, _ in places.values())):
             if name not in names:
                 raise KeyError(f"no column {name!r}; there are {', '.join(names)}")
+        all_columns = wanted is None and cells is None
+        needed = {*(wanted or ()), *(column for column, _ in places.values())}
         table = {
-            prefix + name: typed_column([row[place] for row in rows])
+            name: typed_column([row[place] for row in rows])
             for place, name in enumerate(names)
-            if wanted is None or name in wanted
+            if all_columns or name in needed
         }
-        return _oriented(table, len(rows), orient, key)
+        single = {name: _cell(table, *place) for name, place in places.items()}
+        if cells is not None and wanted is None:
+            return single
+        kept = {prefix + name: table[name] for name in names if wanted is None or name in wanted}
+        values = _oriented(kept, len(rows), orient, key)
+        for name in single:
+            if name in values:
+                raise ValueError(f"a cell and a column are called {name!r}")
+        return {**values, **single}
 
     return each_file(path, read)
+
+
+def check_csv(**options: Any) -> None:
+    """Raise ValueError for options of :func:`csv_table` that cannot be right."""
+    given = all_options(csv_table, options)
+    expect("a text", prefix=given["prefix"], key=given["key"])
+    expect("true or false", header=given["header"])
+    rules = ("orient", "columns", "delimiter", "comment", "cells")
+    _checked(*(given[name] for name in rules))
+
+
+def _checked(
+    orient: str,
+    columns: Iterable[str] | None,
+    delimiter: str,
+    comment: str | None,
+    cells: Mapping[str, Sequence[Any]] | None,
+) -> list[str] | None:
+    """Return the names of the columns; raise ValueError for an option that is wrong."""
+    if orient not in _ORIENTS:
+        raise ValueError(f"orient is one of {', '.join(_ORIENTS)}, not {orient!r}")
+    expect("one character", delimiter=delimiter)
+    expect("a text", comment="" if comment is None else comment)
+    expect("a table", cells=cells)
+    for name, place in (cells or {}).items():
+        right = isinstance(place, (list, tuple)) and list(map(type, place)) == [str, int]
+        if not right or not isinstance(name, str):
+            raise ValueError(f"the cell {name!r} is [column, row number], not {place!r}")
+    return texts("columns", columns)
+
+
+def _cell(table: Mapping[str, list[Any]], column: str, row: int) -> Any:
+    values = table[column]
+    try:
+        return values[row]
+    except IndexError:
+        raise LookupError(f"there is no row {row}: the table has {len(values)} rows") from None
 
 
 def typed_column(cells: list[str]) -> list[Any]:

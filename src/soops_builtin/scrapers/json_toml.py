@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from soops.api import PluginError
+from soops_builtin.scrapers.arguments import all_options, chosen, expect
 from soops_builtin.scrapers.files import Paths, each_file, read_text
 
-__all__ = ["json_file", "toml_file", "yaml_file"]
+__all__ = ["check_json", "check_toml", "check_yaml", "json_file", "toml_file", "yaml_file"]
 
 #: Values that a YAML file may stand for, aliases followed.
 MAX_NODES = 1_000_000
@@ -40,7 +41,8 @@ def json_file(
     key : str
         The name of a value that is no object (``{...}``).
     """
-    return each_file(path, lambda one: _pick(json.loads(read_text(one)), keys, flatten, sep, key))
+    names = chosen("keys", keys)
+    return each_file(path, lambda one: _pick(json.loads(read_text(one)), names, flatten, sep, key))
 
 
 def toml_file(
@@ -52,8 +54,9 @@ def toml_file(
     sep: str = "__",
 ) -> dict[str, Any]:
     """Return the values of a TOML file; arguments as of :func:`json_file`."""
+    names = chosen("keys", keys)
     return each_file(
-        path, lambda one: _pick(tomllib.loads(read_text(one)), keys, flatten, sep, "toml")
+        path, lambda one: _pick(tomllib.loads(read_text(one)), names, flatten, sep, "toml")
     )
 
 
@@ -76,14 +79,37 @@ def yaml_file(
     PluginError
         When PyYAML is not installed.
     """
+    names = chosen("keys", keys)
     load = _yaml_loader()
 
     def read(one: str) -> dict[str, Any]:
         value = load(read_text(one))
         _count(value, MAX_NODES)
-        return _pick(value, keys, flatten, sep, key)
+        return _pick(value, names, flatten, sep, key)
 
     return each_file(path, read)
+
+
+def check_json(**options: Any) -> None:
+    """Raise ValueError for options of :func:`json_file` that cannot be right."""
+    _check(json_file, options)
+
+
+def check_toml(**options: Any) -> None:
+    """Raise ValueError for options of :func:`toml_file` that cannot be right."""
+    _check(toml_file, options)
+
+
+def check_yaml(**options: Any) -> None:
+    """Raise ValueError for options of :func:`yaml_file` that cannot be right."""
+    _check(yaml_file, options)
+
+
+def _check(scraper: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    given = all_options(scraper, options)
+    chosen("keys", given["keys"])
+    expect("true or false", flatten=given["flatten"])
+    expect("a text", **{name: given[name] for name in ("sep", "key") if name in given})
 
 
 def _yaml_loader() -> Callable[[str], Any]:
@@ -127,13 +153,12 @@ def _count(value: Any, left: int) -> int:
 
 def _pick(
     value: Any,
-    keys: Iterable[str] | Mapping[str, str] | None,
+    names: Mapping[str, str] | None,
     flatten: bool,
     sep: str,
     key: str,
 ) -> dict[str, Any]:
-    if keys is not None:
-        names = dict(keys) if isinstance(keys, Mapping) else {name: name for name in keys}
+    if names is not None:
         return {new: _look_up(value, name) for name, new in names.items()}
     if not isinstance(value, dict):
         return {key: value}

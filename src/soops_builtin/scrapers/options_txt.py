@@ -7,9 +7,10 @@ from typing import Any
 
 from soops.ioutils import load_options
 from soops.scoop_outputs import split_options
+from soops_builtin.scrapers.arguments import all_options, expect, texts
 from soops_builtin.scrapers.files import Paths, each_file
 
-__all__ = ["options_txt"]
+__all__ = ["check_options", "options_txt"]
 
 
 def options_txt(
@@ -39,10 +40,17 @@ def options_txt(
     dict
         Option to value: see :func:`soops.ioutils.load_options`.
     """
-    names = list(split)
+    names = texts("split", split) or []
 
     def read(one: str) -> dict[str, Any]:
         options = load_options(one)
         return split_options(options, names, recur, keep) if names else options
 
     return each_file(path, read)
+
+
+def check_options(**options: Any) -> None:
+    """Raise ValueError for options of :func:`options_txt` that cannot be right."""
+    given = all_options(options_txt, options)
+    texts("split", given["split"])
+    expect("true or false", recur=given["recur"], keep=given["keep"])

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from soops.scoop_outputs import load_soops_parameters
+from soops_builtin.scrapers.arguments import all_options, expect
 from soops_builtin.scrapers.files import Paths, each_file
 
-__all__ = ["parameters"]
+__all__ = ["check_parameters", "parameters"]
 
 #: Columns of ``soops-parameters.csv`` that tell of the run, not of its parameters.
 _NOT_PARAMETERS = ("pkey", "finished", "iset")
@@ -45,6 +46,11 @@ def parameters(
         }
 
     return each_file(path, read)
+
+
+def check_parameters(**options: Any) -> None:
+    """Raise ValueError for options of :func:`parameters` that cannot be right."""
+    expect("true or false", **all_options(parameters, options))
 
 
 def _values(path: Path) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from soops_builtin.scrapers.arguments import all_options, expect, texts
 from soops_builtin.scrapers.files import Paths, each_file, read_text
 
-__all__ = ["regex"]
+__all__ = ["check_regex", "regex"]
 
 #: Factors to seconds, bytes and plain fractions.
 UNITS: dict[str, float] = {
@@ -35,7 +36,7 @@ UNITS: dict[str, float] = {
     "TiB": 2**40,
     "%": 0.01,
 }
-_WHICH = ("last", "first", "all")
+_WHICH = ("last", "first", "all", "count")
 _INT = re.compile(r"[+-]?(0|[1-9][0-9]*)").fullmatch
 
 
@@ -61,8 +62,9 @@ def regex(
     types : mapping, optional
         Group to ``"int"``, ``"float"``, ``"str"``, ``"bool"`` or a function of the text.
         Without a type, what looks like a number is one.
-    which : {'last', 'first', 'all'}
-        Which match counts; with 'all', each value is a list.
+    which : {'last', 'first', 'all', 'count'}
+        Which match counts. With 'all', each value is a list; with 'count', the number of
+        matches that the group is part of, and no match is 0 and no error.
     multiline : bool
         ``^`` and ``$`` match at each line, and ``.`` no line end; else the text is one
         whole in which ``.`` matches everything.
@@ -80,15 +82,8 @@ def regex(
     ValueError
         When a match is not of its type, or an option is wrong.
     """
-    if which not in _WHICH:
-        raise ValueError(f"which is one of {', '.join(_WHICH)}, not {which!r}")
-    flags = re.MULTILINE if multiline else re.DOTALL
-    patterns = [
-        _compiled(text, flags) for text in ([pattern] if isinstance(pattern, str) else pattern)
-    ]
-    convert = _converters(types or {})
+    patterns, convert = _checked(pattern, types, which, multiline, unit)
     units = dict(unit or {})
-    _check_names(patterns, {*(types or {}), *units})
 
     def read(one: str) -> dict[str, Any]:
         text = read_text(one)
@@ -98,6 +93,53 @@ def regex(
         return values
 
     return each_file(path, read)
+
+
+def check_regex(**options: Any) -> None:
+    """Raise ValueError for options of :func:`regex` that cannot be right."""
+    given = all_options(regex, options)
+    expect("true or false", multiline=given["multiline"], required=given["required"])
+    rules = ("pattern", "types", "which", "multiline", "unit")
+    _checked(*(given[name] for name in rules))
+
+
+def _checked(
+    pattern: str | Sequence[str],
+    types: Mapping[str, str | Callable[[str], Any]] | None,
+    which: str,
+    multiline: bool,
+    unit: Mapping[str, str | float] | None,
+) -> tuple[list[re.Pattern[str]], dict[str, Callable[[str], Any]]]:
+    """Return the patterns and converters; raise ValueError for an option that is wrong."""
+    if which not in _WHICH:
+        raise ValueError(f"which is one of {', '.join(_WHICH)}, not {which!r}")
+    expect("a table", types=types, unit=unit)
+    if which == "count" and (types or unit):
+        raise ValueError("which = 'count' gives numbers of matches: they have no types and unit")
+    flags = re.MULTILINE if multiline else re.DOTALL
+    given = [pattern] if isinstance(pattern, str) else texts("pattern", pattern)
+    if not given:
+        raise ValueError("there is no pattern")
+    patterns = [_compiled(text, flags) for text in given]
+    convert = _converters(types or {})
+    _check_names(patterns, {*(types or {}), *(unit or {})})
+    for name, one in (unit or {}).items():
+        _check_unit(name, one, patterns)
+    return patterns, convert
+
+
+def _check_unit(name: str, unit: Any, patterns: Sequence[re.Pattern[str]]) -> None:
+    """Raise when a unit is no number, no known word and no group beside its value."""
+    beside = {
+        group
+        for expression in patterns
+        if name in expression.groupindex
+        for group in expression.groupindex
+    }
+    if isinstance(unit, str) and unit not in UNITS and unit not in beside:
+        raise ValueError(f"unknown unit {unit!r} of {name!r}; known: {', '.join(UNITS)}")
+    if not isinstance(unit, (str, int, float)) or isinstance(unit, bool):
+        raise ValueError(f"the unit of {name!r} is a text or a number, not {unit!r}")
 
 
 def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
@@ -121,7 +163,7 @@ def _converters(types: Mapping[str, Any]) -> dict[str, Callable[[str], Any]]:
     }
     converters = {}
     for name, kind in types.items():
-        converter = known.get(kind, kind)
+        converter = known.get(kind, kind) if isinstance(kind, str) or callable(kind) else None
         if not callable(converter):
             raise ValueError(f"the type of {name!r} is int, float, str or bool, not {kind!r}")
         converters[name] = converter
@@ -144,6 +186,11 @@ def _values(
     required: bool,
 ) -> dict[str, Any]:
     found = expression.finditer(text)
+    if which == "count":
+        groups = [match.groupdict() for match in found]
+        return {
+            name: sum(group[name] is not None for group in groups) for name in expression.groupindex
+        }
     if which == "all":
         matches = list(found)
     elif which == "first":

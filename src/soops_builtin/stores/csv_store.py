@@ -1,7 +1,8 @@
 """Tables as text: ``results.csv`` and ``results-meta.csv`` beside it.
 
 Arrays and lists are written in full, as Python lists. Text keeps no types: what looks
-like a number comes back as a number. Use HDF5 or parquet to keep them.
+like a number comes back as a number. Use HDF5 or parquet to keep them. Units of columns, where
+there are some, are a dict in the first cell of the column ``units`` of the metadata.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from soops_builtin.stores.cells import as_lists, labels, objects
 
 __all__ = ["meta_path", "read", "write", "write_meta"]
 
+_UNITS = "units"
 _TIMES = re.compile(r"datetime\.datetime\(([0-9, ]+)\)|nan")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?").fullmatch
 
@@ -46,8 +48,12 @@ def write(scooped: Scooped, path: Path) -> None:
 def write_meta(scooped: Scooped, path: Path) -> Path:
     """Write the meta table that belongs to a table at ``path``; return where."""
     meta = meta_path(path)
+    frame = scooped.meta
+    if scooped.units and len(frame):
+        cells = [dict(scooped.units), *[math.nan] * (len(frame) - 1)]
+        frame = frame.assign(**{_UNITS: objects(cells).to_numpy()})
     with replacing(meta) as temporary:
-        _write_frame(scooped.meta, temporary)
+        _write_frame(frame, temporary)
     return meta
 
 
@@ -69,12 +75,24 @@ def read(path: Path) -> Scooped:
         if name in meta.columns:
             texts = ["" if text != text else str(text) for text in meta[name].tolist()]
             meta[name] = _series(texts, {str}, complete=True)
-    return Scooped(frame=frame, meta=meta, parameter_keys=(), path=path)
+    units = meta.pop(_UNITS).tolist()[:1] if _UNITS in meta.columns else []
+    return Scooped(
+        frame=frame, meta=meta, parameter_keys=(), path=path, units=_units(units, meta_path(path))
+    )
 
 
 def meta_path(path: Path) -> Path:
     """Return the path of the meta table of a table."""
     return path.with_name(f"{path.stem}-meta{path.suffix}")
+
+
+def _units(cells: list[Any], path: Path) -> dict[str, str]:
+    units = cells[0] if cells else {}
+    if not isinstance(units, dict) or not all(
+        isinstance(text, str) for text in (*units.keys(), *units.values())
+    ):
+        raise _unreadable(path, f"its units are {units!r:.60}")
+    return units
 
 
 def _write_frame(frame: Any, path: Path) -> None:

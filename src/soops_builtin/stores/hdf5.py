@@ -4,6 +4,7 @@ Anyone can open such a file with ``pandas.read_hdf(file, "df")``. Reading here n
 code from the file. Further keys are the data of the user's steps; they stay as long as
 the table is the same one (``--write-after-plugins``, ``--reuse --write``): a table
 scooped anew begins a new file, because what was computed from the old one is out of date.
+Units of columns, where there are some, are pairs in the series ``soops_units``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = ["read", "user_keys", "write"]
 log = logging.getLogger("soops")
 
 OWN_KEYS = ("df", "mdf", "par_keys")
+UNITS_KEY = "soops_units"
 _ADVICE = "scoop the run directories again; do not open the file with other programs"
 
 
@@ -51,6 +53,9 @@ def write(scooped: Scooped, path: Path) -> None:
         "mdf": _storable(scooped.meta, path),
         "par_keys": pd.Series(list(scooped.parameter_keys), dtype=object),
     }
+    if scooped.units:
+        # Pairs: an index of texts cannot hold names that are no UTF-8.
+        frames[UNITS_KEY] = pd.Series(list(scooped.units.items()), dtype=object)
     with replacing(path) as temporary:
         kept = _is_same_table(scooped, path)
         if kept:
@@ -60,6 +65,8 @@ def write(scooped: Scooped, path: Path) -> None:
             safe_reading() as refused,
             pd.HDFStore(temporary, mode="a" if kept else "w") as store,
         ):
+            if UNITS_KEY in store:
+                store.remove(UNITS_KEY)
             for key, frame in frames.items():
                 store.put(key, frame, format="fixed", track_times=False)
         _check_refused(refused, path)
@@ -80,9 +87,25 @@ def read(path: Path) -> Scooped:
         if missing:
             raise _error(path, f"it has no {', '.join(missing)}")
         frame, meta, par_keys = (_get(store, key) for key in OWN_KEYS)
+        units = _get(store, UNITS_KEY) if UNITS_KEY in store else pd.Series(dtype=object)
     if not isinstance(frame, pd.DataFrame) or not isinstance(meta, pd.DataFrame):
         raise _error(path, "df and mdf are not tables")
-    return Scooped(frame=frame, meta=meta, parameter_keys=tuple(par_keys.tolist()), path=path)
+    return Scooped(
+        frame=frame,
+        meta=meta,
+        parameter_keys=tuple(par_keys.tolist()),
+        path=path,
+        units=_as_units(units, path),
+    )
+
+
+def _as_units(pairs: Any, path: Path) -> dict[str, str]:
+    """Return units of the pairs that are stored: column and unit."""
+    cells: list[Any] = pairs.tolist() if isinstance(pairs, pd.Series) else [None]
+    for cell in cells:
+        if not isinstance(cell, tuple) or list(map(type, cell)) != [str, str]:
+            raise _error(path, f"{UNITS_KEY} are not pairs of texts")
+    return dict(cells)
 
 
 def _get(store: Any, key: str) -> Any:
@@ -98,8 +121,9 @@ def _get(store: Any, key: str) -> Any:
 
 def user_keys(path: Path) -> list[str]:
     """Return the keys of the user's own data in a results file, as ``/name``."""
+    own = (*OWN_KEYS, UNITS_KEY)
     with _reading(path) as store:
-        return [key for key in store.keys() if key.strip("/") not in OWN_KEYS]  # noqa: SIM118
+        return [key for key in store.keys() if key.strip("/") not in own]  # noqa: SIM118
 
 
 def _is_same_table(scooped: Scooped, path: Path) -> bool:

@@ -1,8 +1,9 @@
 """Tables in parquet: small, quick, and readable by everything.
 
 Columns of numbers, texts, times and lists of numbers are columns of parquet; those of
-mixed or nested values are JSON texts, and the metadata of the file say which. Values
-come back as they were. The meta table is a second file, ``results-meta.parquet``.
+mixed or nested values are JSON texts; the metadata of the file say which, and have the units
+of columns. Values come back as they were. The meta table is a second file,
+``results-meta.parquet``.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def write(scooped: Scooped, path: Path) -> None:
     refuse_empty(scooped, path)
     keys = [encode(key) for key in scooped.parameter_keys]
     # Both are made before one is replaced: what cannot be stored changes nothing.
-    frame = _to_arrow(arrow, scooped.frame, path, {"parameter_keys": keys})
+    units = [[encode(name), encode(unit)] for name, unit in scooped.units.items()]
+    notes = {"parameter_keys": keys, **({"units": units} if units else {})}
+    frame = _to_arrow(arrow, scooped.frame, path, notes)
     meta = _to_arrow(arrow, scooped.meta, path, {})
     for table, place in ((frame, path), (meta, meta_path(path))):
         with replacing(place) as temporary:
@@ -71,12 +74,23 @@ def read(path: Path) -> Scooped:
     frame, notes = _read_one(arrow, parquet, path)
     meta, _ = _read_one(arrow, parquet, meta_path(path))
     keys = tuple(decode(text) for text in notes.get("parameter_keys", ()))
-    return Scooped(frame=frame, meta=meta, parameter_keys=keys, path=path)
+    units = _units(notes.get("units", ()), path)
+    return Scooped(frame=frame, meta=meta, parameter_keys=keys, path=path, units=units)
 
 
 def meta_path(path: Path) -> Path:
     """Return the path of the meta table of a table."""
     return path.with_name(f"{path.stem}-meta{path.suffix}")
+
+
+def _units(pairs: Any, path: Path) -> dict[str, str]:
+    try:
+        units = {decode(name): decode(unit) for name, unit in pairs}
+        if not all(isinstance(text, str) for text in (*units.keys(), *units.values())):
+            raise ValueError("units that are not texts")
+    except (TypeError, ValueError) as exc:
+        raise _unreadable(path, exc) from exc
+    return units
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -241,12 +255,16 @@ def _read_one(arrow: Any, parquet: Any, path: Path) -> tuple[Any, dict[str, Any]
     except FileNotFoundError as exc:
         raise StudyError("there are no stored results", source=Source(path=str(path))) from exc
     except (arrow.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError) as exc:
-        raise StudyError(
-            f"the stored results cannot be read: {type(exc).__name__}: {exc}",
-            source=Source(path=str(path)),
-            hint="scoop the run directories again, without --reuse and --update",
-        ) from exc
+        raise _unreadable(path, exc) from exc
     return frame, notes
+
+
+def _unreadable(path: Path, exc: Exception) -> StudyError:
+    return StudyError(
+        f"the stored results cannot be read: {type(exc).__name__}: {exc}",
+        source=Source(path=str(path)),
+        hint="scoop the run directories again, without --reuse and --update",
+    )
 
 
 def _column_from_arrow(column: Any, form: str) -> Any:

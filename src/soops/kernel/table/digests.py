@@ -1,7 +1,8 @@
 """What a scraper is, as a few digits: when they change, what it read is read again.
 
 For ``gather`` only. A function is its source, and that of the functions and plain constants
-of its module that it uses; not the libraries that it calls.
+of its module that it uses; not the libraries that it calls. What an item makes of the values
+(``reduce``, ``rename``, ``default``) belongs to it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def with_digests(info: ScoopInfo, resolve: Callable[[str], Callable[..., Any]]) 
 def _digest(item: ScoopItem, resolve: Callable[[str], Callable[..., Any]]) -> str:
     function = resolve(item.scraper) if isinstance(item.scraper, str) else item.scraper
     texts = [__version__, item.pattern, repr(sorted(item.options.items(), key=repr))]
+    shapes = (item.reduce, item.rename, item.default)
+    texts += [repr(sorted(shape.items(), key=repr)) for shape in shapes] if any(shapes) else []
     texts += _texts(function, set())
     whole = _ADDRESS.sub("", "\0".join(texts)).encode("utf-8", "backslashreplace")
     return hashlib.sha256(whole).hexdigest()[:_DIGITS]

@@ -166,6 +166,7 @@ def filter_rows(scooped: Scooped, names: Iterable[str]) -> Scooped:
 def take(scooped: Scooped, places: Sequence[int]) -> Scooped:
     """Return the rows at some places, in that order; ``meta.data_row`` follows them."""
     frame = scooped.frame.iloc[list(places)].reset_index(drop=True)
+    frame.attrs.update(scooped.frame.attrs)
     meta = scooped.meta
     new_row = {old: new for new, old in enumerate(places)}
     moved = [new_row.get(row, -1) for row in meta["data_row"].tolist()]

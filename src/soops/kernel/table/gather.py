@@ -17,6 +17,8 @@ from soops.kernel.errors import SoopsError, StudyError, UsageError
 from soops.kernel.table.directories import find_roots
 from soops.kernel.table.options import ScoopOptions
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
+from soops.kernel.table.shape import check_shapes
+from soops.kernel.table.units import of_steps, units_line, with_units
 from soops.kernel.values import Scooped, ScoopInfo, StepCall, UserModule
 from soops.kernel.values.frozen import dataclass
 
@@ -105,10 +107,14 @@ def gather(
             hint="it returns a list of (file name, function) pairs",
         )
     # Whatever is mistyped is said before anything is read or written.
+    check_shapes(module.scoop_info.items)
     giver = plugin_module or module
     steps = _steps(app, giver, options) if options.call_plugins else None
     store = store_for(app, options.results_path)
     scooped, is_new = _table(app, module.scoop_info, directories, options, store, say, progress)
+    stored_units = scooped.units
+    scooped = with_units(scooped, module.scoop_info, as_stored=options.reuse)
+    is_new = is_new or (options.update and scooped.units != stored_units)
     scooped = _arrange(scooped, options)
     written: list[Path] = []
     if is_new or options.write:
@@ -116,12 +122,15 @@ def gather(
         scooped = replace(scooped, path=options.results_path)
     say(f"data keys:\n{scooped.frame.columns}")
     say(f"metadata keys:\n{scooped.meta.columns}")
+    if scooped.units:
+        say(units_line(scooped))
     if written:
         app.emit("soops_scoop_ended", scooped=scooped)
     if steps is None:
         return GatherResult(scooped=scooped, data=None, n_failed=0, paths_written=tuple(written))
     say(f"available plugins: {[step.name for step in giver.steps]}")
     result = _post(app, steps, scooped, options, say)
+    scooped = of_steps(scooped)
     if options.write_after_plugins:
         _store(store, scooped, options.results_path)
         written.append(options.results_path)

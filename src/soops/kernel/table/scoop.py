@@ -14,11 +14,13 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import SoopsError
 from soops.kernel.table.directories import abbreviate, find_run_directories
+from soops.kernel.table.shape import shape
 from soops.kernel.values import FileRead, ScoopedRow, ScoopInfo, ScoopItem
 
 __all__ = [
@@ -53,7 +55,8 @@ def scoop_directory(
     directory : str
         Absolute path.
     info : ScoopInfo
-        The items, read in this order; a later one may use what earlier ones gave.
+        The items, read in this order; a later one may use what earlier ones gave, as these
+        shaped it. One with defaults is optional.
     resolve : callable
         ``resolve(name)`` returns a registered scraper.
     debug : bool
@@ -75,7 +78,9 @@ def scoop_directory(
         filenames, mtimes, stamp = find_item(directory, item)
         given: Mapping[Any, Any] = {}
         found = mtimes[0] == mtimes[0]
-        if found or not item.optional:
+        if not found and item.default:
+            given = shape(None, item)
+        elif found or not item.optional:
             try:
                 if not found and glob.has_magic(item.pattern):
                     raise FileNotFoundError(f"no file matches {item.pattern!r}")
@@ -222,20 +227,7 @@ def _in_processes(
         if sent is None or count < 2:
             return None
         calls.append((item, sent))
-    plain = [
-        (
-            ScoopItem(
-                pattern=i.pattern,
-                scraper="",
-                options=i.options,
-                is_parameters=i.is_parameters,
-                optional=i.optional,
-                digest=i.digest,
-            ),
-            sent,
-        )
-        for i, sent in calls
-    ]
+    plain = [(replace(item, scraper="", source=None), sent) for item, sent in calls]
     size = max(1, min(128, len(directories) // (4 * count)))
     return workers.map_chunks(
         functools.partial(_scoop_chunk, plain),
@@ -248,8 +240,6 @@ def _in_processes(
 
 def _scoop_chunk(calls: Sequence[tuple[ScoopItem, Any]], chunk: Sequence[str]) -> list[ScoopedRow]:
     """Do the work of one chunk in a worker process."""
-    from dataclasses import replace
-
     from soops.kernel.table import workers
 
     items = tuple(replace(item, scraper=workers.restore(sent)) for item, sent in calls)
@@ -275,18 +265,19 @@ def _lost_row(info: ScoopInfo, directory: str) -> ScoopedRow:
 def _read(
     item: ScoopItem, path: str | list[str], values: Mapping[Any, Any], resolve: Resolve
 ) -> Mapping[Any, Any]:
-    """Call the scraper of an item and return its values under names that are free."""
+    """Call the scraper of an item and return its values, shaped, under names that are free."""
     function = resolve(item.scraper) if isinstance(item.scraper, str) else item.scraper
     rdata = {**values, "rfiles": list(values["rfiles"])}
     given = function(path, rdata=rdata, **item.options)
     if given is None:
-        return {}
+        return shape(None, item)
     if not hasattr(given, "keys") or not hasattr(given, "__getitem__"):
         raise TypeError(f"the scraper returned a {type(given).__name__}, not a dict")
     if isinstance(given, dict):  # whatever its items are called
         out = dict(dict.items(given))
     else:
         out = {key: given[key] for key in given.keys()}  # noqa: SIM118 (perhaps a Series)
+    out = shape(out, item)
     for key in ("rdir", "rfiles"):
         if key in out:
             value = out.pop(key)

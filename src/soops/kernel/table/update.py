@@ -146,6 +146,7 @@ def _combined(parts: Sequence[Scooped], order: Sequence[tuple[int, int]]) -> Sco
         meta=_combined_meta([part.meta for part in parts], order),
         parameter_keys=tuple(dict.fromkeys(key for part in parts for key in part.parameter_keys)),
         output_dir=parts[0].output_dir,
+        units=parts[0].units,
     )
     return replace(table, errors=errors_of(table))
 

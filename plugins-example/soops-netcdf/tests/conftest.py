@@ -1,0 +1,3 @@
+"""Fixtures of soops: ``soops_project``, ``installed_plugin``."""
+
+pytest_plugins = ["soops.testing"]
