@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from soops.kernel.runs.watch import Watch
     from soops.kernel.study.expression import compile_expression, short_name
     from soops.kernel.study.expression_names import expression_names
+    from soops.kernel.table.shape import check_shapes
     from soops.kernel.values import (
         DEFINED,
         UNDEFINED,
@@ -136,6 +137,7 @@ __all__ = [
     "Watch",
     "all_mistakes",
     "attempt_path",
+    "check_shapes",
     "children",
     "compile_expression",
     "expression_names",
@@ -182,6 +184,7 @@ __getattr__ = lazy_names(
         "soops.kernel.runs.watch": ("Watch"),
         "soops.kernel.study.expression": "compile_expression short_name",
         "soops.kernel.study.expression_names": "expression_names",
+        "soops.kernel.table.shape": "check_shapes",
         "soops.kernel.values": (
             "DEFINED UNDEFINED Axis Decision Directive FileRead Formula Generated Job Outcome "
             "ParameterSet PlannedRun RunInfo RunRecord Scooped ScoopedRow ScoopInfo ScoopItem "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from soops.api import ScoopInfo, ScoopItem, StepCall
+from soops.api import ScoopInfo, ScoopItem, StepCall, check_shapes
 from soops_builtin.readers.document import schema
 from soops_builtin.readers.document.tables import Table
 
@@ -16,20 +16,21 @@ def read_scoop(root: Table) -> ScoopInfo | None:
     """Return what is read of each run directory; None when nothing is."""
     items = []
     for table in root.tables(schema.SCOOP):
-        items.append(
-            ScoopItem(
-                pattern=table.need("file") or "",
-                scraper=table.need("scraper") or "",
-                options={**table.get("options", {}), **table.own()},
-                is_parameters=table.get("is_parameters", False),
-                optional=table.get("optional", False),
-                reduce=table.get("reduce", {}),
-                rename=table.get("rename", {}),
-                default=table.get("default", {}),
-                units=table.get("units", {}),
-                source=table.source(),
-            )
+        item = ScoopItem(
+            pattern=table.need("file") or "",
+            scraper=table.need("scraper") or "",
+            options={**table.get("options", {}), **table.own()},
+            is_parameters=table.get("is_parameters", False),
+            optional=table.get("optional", False),
+            reduce=table.get("reduce", {}),
+            rename=table.get("rename", {}),
+            default=table.get("default", {}),
+            units=table.get("units", {}),
+            source=table.source(),
         )
+        with table.mistakes.noting(table.source()):
+            check_shapes([item])
+        items.append(item)
     return ScoopInfo(items=tuple(items)) if items else None
 
 
