@@ -232,6 +232,14 @@ def test_which_steps_are_run(options: dict[str, Any], names: str) -> None:
     assert all(step.target is named for step in chosen if step.name != "r")
 
 
+def test_all_steps_of_one_name_are_run_when_it_is_asked_for() -> None:
+    steps = [StepCall(name=name, target=named, kwargs={"k": k}) for k, name in enumerate("aba")]
+
+    chosen = select_steps(steps, use=["b", "a"], registered=["a"])
+
+    assert [step.kwargs["k"] for step in chosen] == [1, 0, 2]
+
+
 def test_an_unknown_step_is_an_error_with_near_misses() -> None:
     steps = [StepCall(name="plot_rates", target=named)]
     with pytest.raises(UsageError, match="unknown step 'plot_rate'") as caught:

@@ -110,12 +110,14 @@ def select_steps(
     left_out = set(omit)
     if not use:
         return tuple(step for step in steps if step.name not in left_out)
-    by_name = {name: StepCall(name=name, target=name) for name in registered}
-    by_name.update({step.name: step for step in steps})
+    by_name = {name: [StepCall(name=name, target=name)] for name in registered}
+    by_name.update({step.name: [] for step in steps})
+    for step in steps:  # a study file may have several of one name
+        by_name[step.name].append(step)
     for name in use:
         if name not in by_name:
             raise unknown_name("step", name, by_name, error=UsageError)
-    return tuple(by_name[name] for name in use if name not in left_out)
+    return tuple(step for name in use if name not in left_out for step in by_name[name])
 
 
 def run_steps(
