@@ -6,10 +6,12 @@ The environment variable ``SOOPS_2026_2`` names a directory that holds the packa
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +63,64 @@ def _run(
     return done
 
 
+#: Imports 2026.2 once, which takes longer than most commands; each command is a fork of it.
+SERVER = """
+import importlib, json, os, sys
+
+modules = json.loads(sys.argv[1])
+mains = {name: importlib.import_module("soops." + inner).main for name, inner in modules.items()}
+for line in sys.stdin:
+    job = json.loads(line)
+    if pid := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        continue
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in ((1, job["out"]), (2, job["err"])):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["soops-" + job["command"], *job["words"]]
+    sys.exit(mains[job["command"]]())
+"""
+
+
+@pytest.fixture(scope="session")
+def old_server(old_package: Path) -> Iterator[subprocess.Popen[str]]:
+    """Return a process that has imported 2026.2 and forks for each command."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, json.dumps(MODULES)],
+        env=_environment(PYTHONPATH=str(old_package)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.communicate()
+
+
 @pytest.fixture
-def old(old_package: Path, tmp_path: Path) -> Command:
+def old(old_package: Path, old_server: subprocess.Popen[str], tmp_path: Path) -> Command:
     """Return what runs a command of 2026.2: ``old("run", "-n", "1", ..., check=True)``."""
 
     def run(command: str, *words: str, cwd: Path = tmp_path, check: bool = True, **env: str) -> Any:
-        code = (
-            f"import sys; from soops.{MODULES[command]} import main; "
-            f"sys.argv[0] = 'soops-{command}'; sys.exit(main())"
-        )
-        line = [sys.executable, "-c", code, *map(str, words)]
-        return _run(line, cwd, check, env=_environment(PYTHONPATH=str(old_package), **env))
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            job = {
+                "command": command,
+                "words": list(map(str, words)),
+                "cwd": str(cwd),
+                "env": _environment(PYTHONPATH=str(old_package), **env),
+                "out": str(out),
+                "err": str(err),
+            }
+            old_server.stdin.write(json.dumps(job) + "\n")
+            old_server.stdin.flush()
+            code = int(old_server.stdout.readline())
+            texts = out.read_text(), err.read_text()
+        done = subprocess.CompletedProcess(words, code, *texts)
+        assert not check or code == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done
 
     return run
 
