@@ -164,14 +164,17 @@ def test_the_study_in_one_file_of_the_readme(blocks, follow):
     printed = follow(blocks(ROOT / "README.md"))
 
     assert list(printed) == [
+        "soops check spring.toml",
         "soops run spring.toml",
         "soops find runs -q \"mass == 2 and state == 'done'\"",
-        "soops scoop spring.toml runs",
+        "soops scoop spring.toml",
     ]
-    assert list(printed.values())[1].count("result ") == 3
+    assert list(printed.values())[0].startswith("spring: 6 parameter sets\n")
+    assert list(printed.values())[2].count("result ") == 3
+    assert Path("runs/period-over-stiffness.png").stat().st_size > 5000
     import pandas as pd
 
-    frame = pd.read_hdf("results.h5", "df")
+    frame = pd.read_hdf("runs/results.h5", "df")
     assert sorted(round(value, 2) for value in frame["period"]) == [
         2.09,
         2.96,
