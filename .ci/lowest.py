@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 
 #: The extras whose lower bounds are promised to users; ``dev`` holds tools only.
-EXTRAS = ("parquet", "yaml", "shell", "templates", "test")
+EXTRAS = ("parquet", "yaml", "shell", "templates", "sampling", "test")
 #: Old releases of matplotlib warn of every name that pyparsing 3.3 deprecates.
 HELD_BACK = ["pyparsing<3.3"]
 REQUIREMENT = re.compile(

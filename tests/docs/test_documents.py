@@ -169,7 +169,7 @@ def test_the_study_in_one_file_of_the_readme(blocks, follow):
         "soops find runs -q \"mass == 2 and state == 'done'\"",
         "soops scoop spring.toml",
     ]
-    assert list(printed.values())[0].startswith("spring: 6 parameter sets\n")
+    assert next(iter(printed.values())).startswith("spring: 6 parameter sets\n")
     assert list(printed.values())[2].count("result ") == 3
     assert Path("runs/period-over-stiffness.png").stat().st_size > 5000
     import pandas as pd
@@ -351,7 +351,7 @@ def test_the_dependencies_are_those_of_the_project():
     rows = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
 
     extras = project["optional-dependencies"]
-    names = ("parquet", "yaml", "shell", "templates")
+    names = ("parquet", "yaml", "shell", "templates", "sampling")
     wanted = [*project["dependencies"], *(item for name in names for item in extras[name])]
     assert sorted(rows) == sorted(re.match(r"[\w-]+", item).group() for item in wanted)
 

@@ -76,13 +76,15 @@ def transform_of(key: str, variable: Any) -> Transform:
 
 def _kind(key: str, variable: Mapping[str, Any]) -> str:
     """Return the key that says what kind a variable is; all its keys belong to it."""
+    if "dist" in variable:
+        return "dist"
     kinds = [kind for kind, keys in _KEYS.items() if not variable.keys().isdisjoint(keys)]
     if len(kinds) > 1:
         given = [name for kind in kinds for name in _KEYS[kind] if name in variable]
         raise SampleError(f"{' and '.join(map(repr, given))} exclude each other", key=key)
     known = [*_KEYS[kinds[0]], "round"] if kinds else [*itertools.chain(*_KEYS.values()), "round"]
     for name in variable:
-        if name not in known and kinds != ["dist"]:
+        if name not in known:
             hint = near_misses(str(name), known)
             raise SampleError(f"unknown key {name!r}" + (f"; {hint}" if hint else ""), key=key)
     if not kinds:
