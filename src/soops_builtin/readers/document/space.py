@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from soops.api import Formula, StudyBlock, expression_names
-from soops_builtin.readers.document import samples, schema
-from soops_builtin.readers.document.rows import read_rows
+from soops_builtin.readers.document import schema
 from soops_builtin.readers.document.tables import Table
 from soops_builtin.readers.document.values import values_of
 
@@ -151,12 +150,16 @@ class _Part:
 def _add_rows(table: Table, base: Path, part: _Part, space: SpaceText) -> None:
     if "rows" not in table or table.get("rows") is None:
         return
+    from soops_builtin.readers.document.rows import read_rows
+
     with table.mistakes.noting(table.source("rows")):
         columns = read_rows(table["rows"], base, table.source("rows"))
         _add_columns(table, columns, part, space)
 
 
 def _add_sample(table: Table, part: _Part, space: SpaceText) -> None:
+    from soops_builtin.readers.document import samples  # few studies have one
+
     over = table.need("over") or {}
     count = table.need("count")
     if not over or not count:
