@@ -282,7 +282,7 @@ n = [1, 2]
     jobs = [maker.make(run, 1) for run in study.plan(name)]
 
     assert [dict(job.resources) for job in jobs] == [
-        {"cpus": 1.0, "memory": 2e9, "disk": 5.0},
+        {"cpus": 1.0, "memory": 2e9, "gpus": 0.0, "disk": 5.0},
         {"cpus": 2.0, "memory": 2e9, "gpus": 1.0, "disk": 5.0},
     ]
     assert prepared.amounts.names == ("cpus", "memory", "gpus", "disk")

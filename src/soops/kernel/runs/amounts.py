@@ -63,8 +63,6 @@ class Amounts:
     def of(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``timeout`` and ``resources`` of one run: numbers only.
 
-        A resource of which a run needs 0 is left out.
-
         Raises
         ------
         StudyError
@@ -75,10 +73,11 @@ class Amounts:
             timeout = _number("timeout", self._timeout, values)
             if timeout == 0:
                 raise _wrong("timeout", timeout, self._timeout, values)
-        found = {key: _number(key, item, values) for key, item in self._resources.items()}
         return {
             "timeout": timeout,
-            "resources": {key: amount for key, amount in found.items() if amount},
+            "resources": {
+                key: _number(key, item, values) for key, item in self._resources.items()
+            },
         }
 
 

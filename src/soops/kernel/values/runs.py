@@ -52,8 +52,8 @@ class Job:
     env : mapping
         Additions to the environment of the worker.
     resources : mapping
-        What it needs of its worker: name to amount. Only runners whose spec says that they
-        mind ``resources`` get jobs that need some.
+        What it needs of its worker: name to amount; 0: it is not to use any. Only runners
+        whose spec says that they mind ``resources`` get jobs that name some.
     timeout, grace : float
         Seconds; after the timeout (None: never) the tree gets TERM, after the grace KILL.
     stdout, stderr : str, optional

@@ -53,7 +53,9 @@ def hand_over(
     pairs = zip(keys, batches, strict=True)
     for needs, group in itertools.groupby(pairs, lambda pair: pair[1][0][1].resources):
         names, some = zip(*group, strict=True)
-        more = {"resources": dict(needs)} if needs else {}
+        # Of a resource that a worker does not have it cannot give 0, either.
+        wanted = {name: amount for name, amount in needs.items() if amount}
+        more = {"resources": wanted} if wanted else {}
         given = [Parcel([(token, fields(job)) for token, job in batch]) for batch in some]
         futures = client.map(enter, given, key=list(names), pure=False, retries=0, **how, **more)
         yield from zip(names, some, futures, strict=True)

@@ -27,7 +27,9 @@ class Presence:
 
     def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
         self._connection, self._say = connection, say
-        self._came = self._told = self._asked = False
+        self._came = self._told = False
+        #: Needs that were looked at: each is told once.
+        self._asked: list[Mapping[str, float]] = []
         self._gone_since: float | None = None
 
     def look(self, jobs: Collection[Job]) -> None:
@@ -37,7 +39,10 @@ class Presence:
             return
         if count:
             self._came, self._told, self._gone_since = True, False, None
-            self._look_for_resources(next(iter(jobs)).resources)
+            for job in jobs:
+                if job.resources and job.resources not in self._asked:
+                    self._look_for_resources(job.resources)
+                    break  # the cluster is asked once each time
             return
         now = time.monotonic()
         self._gone_since = now if self._gone_since is None else self._gone_since
@@ -48,12 +53,12 @@ class Presence:
         self._say(f"the cluster {what}; {_wait(len(jobs))}")
 
     def _look_for_resources(self, needs: Mapping[str, float]) -> None:
-        """Say that no worker has what a run needs, once: all runs of a study need the same."""
-        if not needs or self._asked:
-            return
+        """Say, once, that no worker has what a run needs."""
         offers = self._connection.resources()
-        self._asked = offers is not None
-        if offers is None or any(
+        if offers is None:
+            return
+        self._asked.append(needs)
+        if any(
             all(offer.get(name, 0) >= needs[name] for name in needs) for offer in offers
         ):
             return
