@@ -118,14 +118,18 @@ def soops_runners() -> Sequence[RunnerSpec]:
         RunnerSpec(
             name="local",
             target=f"{home}.local:LocalRunner",
+            options=f"{home}.local_options:LocalOptions",
             aliases=("threadpool",),
             detachable=True,
+            resources=True,
             summary="processes of this machine",
         ),
         RunnerSpec(
             name="inline",
             target=f"{home}.inline:InlineRunner",
+            options=f"{home}.local_options:LocalOptions",
             detachable=True,
+            resources=True,
             summary="one run after the other, for debugging",
         ),
         RunnerSpec(

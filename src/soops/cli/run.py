@@ -125,7 +125,7 @@ Exit codes: 0 all done, 1 some runs failed, 2 usage, 3 study or module wrong,
 @how(
     "--resources",
     metavar="KEY=AMOUNT,...",
-    help="What each run needs of its worker: GPU=1,memory=4e9; for --runner dask.",
+    help="What each run needs of its worker: cpus=2,gpus=1,memory=4e9.",
 )
 @how(
     "--run-function",

@@ -5,9 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from soops.api import Job, Outcome, RunnerSetup, Slot, State, Update, UsageError, Watch
+
+if TYPE_CHECKING:
+    from soops.api import RunnerError
+    from soops_builtin.runners.room import Room
 
 __all__ = ["LocalRunner"]
 
@@ -17,12 +23,14 @@ _serial = itertools.count(1)
 class LocalRunner:
     """Feeds ``n_workers`` slots, each with one job ahead, so that none waits for the driver.
 
-    A job queued behind a long one is taken back when another slot runs idle.
+    A job queued behind a long one is taken back when another slot runs idle. A job that names
+    resources is queued in no slot: it waits here until there is room for it, and what was
+    submitted after it waits, too, so that none is overtaken for ever.
 
     Parameters
     ----------
     setup : RunnerSetup
-        Its ``n_workers`` counts.
+        Its ``n_workers``, ``options`` (:class:`LocalOptions`) and ``survive`` count.
 
     Raises
     ------
@@ -52,6 +60,10 @@ class LocalRunner:
         self._asked: set[str] = set()
         self._unwanted: set[str] = set()
         self._updates: list[Update] = []
+        self._setup = setup
+        #: Made for the first job that names resources.
+        self._room: Room | None = None
+        self._refusal: RunnerError | None = None
 
     def capacity(self) -> int:
         """Return how many jobs it would take now."""
@@ -66,7 +78,15 @@ class LocalRunner:
         return tokens
 
     def poll(self, timeout: float) -> Sequence[Update]:
-        """Return what changed, after at most ``timeout`` seconds."""
+        """Return what changed, after at most ``timeout`` seconds.
+
+        Raises
+        ------
+        RunnerError
+            When the next job needs more than there is, and those before it have ended.
+        """
+        if self._room is not None and self._backlog:
+            timeout = self._look_for_room(self._room, timeout)
         if self._updates:
             timeout = 0.0
         unsent = [slot for slot in self._slots if slot.unsent]
@@ -101,6 +121,7 @@ class LocalRunner:
     def close(self) -> None:
         """End the jobs under way and the slots; when it returns nothing is left of them."""
         self._backlog.clear()
+        self._room = self._refusal = None
         for slot in self._slots:
             slot.hang_up()
         for slot in self._slots:
@@ -114,8 +135,10 @@ class LocalRunner:
         while self._backlog:
             slot = self._slot_for(self._backlog[0][1])
             if slot is None:
-                return
+                break
             token, job = self._backlog.popleft()
+            if job.resources and self._room is not None:
+                job = self._room.take(token, job, slot)
             self._where[token] = slot
             if self._survive:
                 slot.send(token, job, claim=token, survives=True)
@@ -132,8 +155,39 @@ class LocalRunner:
                     self._asked.add(token)
                     slot.withdraw(token)
 
+    def _look_for_room(self, room: Room, timeout: float) -> float:
+        """Begin what waits, if it can; return how long a poll may wait."""
+        self._feed()
+        if self._refusal is not None and self._backlog and not (self._where or self._updates):
+            self._refusal.unbegun = [token for token, _ in self._backlog]
+            raise self._refusal
+        # Nothing tells that memory of others became free.
+        return min(timeout, 1.0) if room.short else timeout
+
+    def _has_room(self, needs: Mapping[str, float]) -> bool:
+        """Return whether a job may begin, as far as its resources go."""
+        if self._room is None:
+            from soops_builtin.runners.local_options import LocalOptions
+            from soops_builtin.runners.room import Room  # most studies need none
+
+            self._room = Room(self._setup.options or LocalOptions(), self._setup.say)
+        self._refusal = self._room.refusal(needs)
+        return self._refusal is None and self._room.fits(needs, alone=not self._where)
+
+    def _idle_slot_for(self, job: Job) -> Slot | None:
+        """Return the slot that is to run a job that names resources, or None while it waits."""
+        if not self._has_room(job.resources) or self._room is None:
+            return None
+        for slot in self._slots:
+            if slot.launch == job.launch and not slot.pending and self._room.suits(slot, job):
+                return slot
+        found = self._slot_for(replace(job, resources={}))
+        return found if found is not None and not found.pending else None
+
     def _slot_for(self, job: Job) -> Slot | None:
         """Return the slot that is to run a job, or None while all have enough."""
+        if job.resources:
+            return self._idle_slot_for(job)
         fitting = [slot for slot in self._slots if slot.launch == job.launch]
         best = min(fitting, key=lambda slot: len(slot.pending), default=None)
         if best is not None and not best.pending:
@@ -165,6 +219,8 @@ class LocalRunner:
                 del self._where[update.token]
                 self._forget(update.token)
                 self._running.discard(update.token)
+                if self._room is not None:
+                    self._room.leave(update.token)
             self._updates.append(update)
         back, slot.withdrawn = slot.withdrawn, []
         if not slot.alive:
@@ -172,6 +228,8 @@ class LocalRunner:
             back = [*slot.pending.items(), *back]
         for token, job in reversed(back):
             del self._where[token]
+            if self._room is not None:
+                job = self._room.leave(token) or job
             if token in self._unwanted:
                 self._updates.append(_not_started(token))
             else:

@@ -75,9 +75,7 @@ class Amounts:
                 raise _wrong("timeout", timeout, self._timeout, values)
         return {
             "timeout": timeout,
-            "resources": {
-                key: _number(key, item, values) for key, item in self._resources.items()
-            },
+            "resources": {key: _number(key, item, values) for key, item in self._resources.items()},
         }
 
 

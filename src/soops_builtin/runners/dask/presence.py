@@ -58,9 +58,7 @@ class Presence:
         if offers is None:
             return
         self._asked.append(needs)
-        if any(
-            all(offer.get(name, 0) >= needs[name] for name in needs) for offer in offers
-        ):
+        if any(all(offer.get(name, 0) >= needs[name] for name in needs) for offer in offers):
             return
         texts = ", ".join(f"{name}={amount:g}" for name, amount in needs.items())
         self._say(
