@@ -91,13 +91,16 @@ def parse_args(args: Sequence[str] | None = None) -> Namespace:
     from soops.cli import usage_errors
     from soops.cli.scoop import arguments, names, refuse_contradictions
     from soops.faces import parse
+    from soops.kernel.errors import UsageError
 
     values = parse("soops-scoop", args)
     take = values.pop
     use, omit, plugin_args = take("use_plugins"), take("omit_plugins"), take("plugin_args")
     with usage_errors("soops-scoop"):
+        if not values["directories"]:
+            raise UsageError("Missing argument 'DIRECTORY...'.")
         refuse_contradictions(values["reuse"], values["update"], use, omit)
-    output_dir, results = str(take("output_dir")), take("results")
+    output_dir, results = str(take("output_dir") or "."), take("results")
     return Namespace(
         sort=list(names(take("sort"), "--sort")),
         filter=set(names(take("filter"), "--filter")) or None,

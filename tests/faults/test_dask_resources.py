@@ -82,7 +82,7 @@ def test_from_python_they_are_a_mapping(mini):
 
     assert summary.ok
     with pytest.raises(RunnerError, match="has no 'GPU'"):
-        soops.run(study, "mini.py", resources={"GPU": 0.5})
+        soops.run(study, "mini.py", resources={"GPU": 0.5}, recompute=2)
 
 
 def test_jobs_of_a_task_need_the_same(tmp_path):

@@ -120,7 +120,7 @@ file = "*.json"
 scraper = "json"
 [[step]]
 name = "show_figures"
-kwargs = {a = 1}
+kwargs = {}
 """
 TARGETS = (
     Target(value_text, (STUDY, "a=@range(1, 3), b={c: [1, (2,)]}, d=$'\\x41'"), WORDS, 120),

@@ -99,6 +99,7 @@ def test_the_scraper(install, site, soops_command):
 
 def test_the_runner(install, site, soops_command):
     study = write_study()
+    install("soops-xvg")  # whose scraper the study names
     info = install("soops-nice")
     assert soops_command("run", "--runner", "nice", study).code == 0
 
@@ -111,6 +112,7 @@ def test_the_runner(install, site, soops_command):
 
 def test_the_directive(install, site, soops_command):
     study = write_study('"@chebyshev(2, 0, 1)"')
+    install("soops-xvg")  # whose scraper the study names
     info = install("soops-study-tools")
     assert soops_command("run", study).code == 0
 
@@ -141,6 +143,7 @@ def test_the_step(install, site, soops_command):
 
 def test_the_command(install, site, soops_command):
     study = write_study()
+    install("soops-xvg")  # whose scraper the study names
     info = install("soops-study-tools")
     assert soops_command("run", study).code == 0
     done = soops_command("tree", "runs")

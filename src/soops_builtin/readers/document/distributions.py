@@ -7,12 +7,11 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from soops.api import PluginError, near_misses
 
-__all__ = ["SampleError", "Transform", "scipy_part", "transform_of"]
+__all__ = ["SampleError", "Transform", "scipy_stats", "transform_of"]
 
 #: Places in (0, 1) to values.
 Transform = Callable[[Sequence[float]], list[Any]]
@@ -222,8 +221,8 @@ _NAMED = {
 # --- distributions of scipy
 
 
-def scipy_part(name: str, what: str) -> Any:
-    """Return a module of scipy.
+def scipy_stats(what: str) -> Any:
+    """Return the module ``scipy.stats``.
 
     Raises
     ------
@@ -231,12 +230,13 @@ def scipy_part(name: str, what: str) -> Any:
         When it cannot be imported; ``what`` needs it.
     """
     try:
-        return import_module(f"scipy.{name}")
+        import scipy.stats
     except ImportError as exc:
         raise PluginError(
             f"{what} of a sample needs scipy, which cannot be imported: {exc}",
             hint="pip install 'soops[sampling]'",
         ) from exc
+    return scipy.stats
 
 
 def _dist(key: str, variable: Mapping[str, Any]) -> Transform:
@@ -252,7 +252,7 @@ def _dist(key: str, variable: Mapping[str, Any]) -> Transform:
 
 
 def _by_scipy(key: str, name: str, arguments: dict[str, float], us: Sequence[float]) -> list[Any]:
-    stats = scipy_part("stats", f"the distribution {name!r}")
+    stats = scipy_stats(f"the distribution {name!r}")
     kinds = (stats.rv_continuous, stats.rv_discrete)
     dist = vars(stats).get(name)
     if not isinstance(dist, kinds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from soops_builtin.readers.document.distributions import scipy_part
+from soops_builtin.readers.document.distributions import scipy_stats
 
 __all__ = ["places"]
 
@@ -26,7 +26,7 @@ def places(method: str, count: int, names: Sequence[str], seed: int) -> dict[str
     PluginError
         When scipy cannot be imported.
     """
-    qmc = scipy_part("stats.qmc", f"the method {method!r}")
+    qmc = scipy_stats(f"the method {method!r}").qmc
     if method == "sobol":
         engine = _engine(qmc.Sobol, seed, d=len(names), scramble=True, bits=BITS)
         # Asked at first for another number than a power of two, it warns.

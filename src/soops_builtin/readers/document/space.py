@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from soops.api import Formula, StudyBlock, expression_names
+from soops.api import Formula, PluginError, StudyBlock, expression_names
 from soops_builtin.readers.document import schema
 from soops_builtin.readers.document.tables import Table
 from soops_builtin.readers.document.values import values_of
@@ -173,6 +173,9 @@ def _add_sample(table: Table, part: _Part, space: SpaceText) -> None:
     except samples.SampleError as exc:
         place = ("over", exc.key) if exc.key is not None else ()
         table.wrong(str(exc), *place)
+        return
+    except PluginError as exc:
+        table.mistakes.take(exc, table.source("method"))
         return
     _add_columns(table, columns, part, space)
 
