@@ -246,6 +246,7 @@ def test_the_how_to_of_runners(blocks, install, tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.body, encoding="utf-8")
     install(tmp_path / "soops-via" / "pyproject.toml", tmp_path / "soops-via" / "src")
+    install(tmp_path / "soops-small" / "pyproject.toml", tmp_path / "soops-small")
     (tmp_path / "study.toml").write_text(
         """
         [study]
@@ -259,10 +260,13 @@ def test_the_how_to_of_runners(blocks, install, tmp_path):
         encoding="utf-8",
     )
     run = ["-m", "soops", "run", "--runner", "via", "--runner-opt", "via=nice -n 1", "study.toml"]
+    small = ["-m", "soops", "run", "--runner", "small", "-r", "2", "study.toml"]
     for words, code in (
         (["-m", "soops", "plugins", "check"], 0),
         (["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "soops-via/tests"], 0),
+        (["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "soops-small"], 0),
         (run, 1),
+        (small, 1),
     ):
         done = subprocess.run(
             [sys.executable, *words], cwd=tmp_path, text=True, capture_output=True, timeout=200
