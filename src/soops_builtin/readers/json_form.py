@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Mapping
@@ -28,19 +27,9 @@ def read(text: str, source: Source, section: str | None) -> Study:
     """
     source = replace(source, section=None)
     data = _parse(text, source)
-
-    @functools.cache
-    def lines() -> Mapping[Path, int]:
-        return lines_of(text)
-
-    def find(path: Path) -> Source:
-        while path and path not in lines():
-            path = path[:-1]
-        return replace(source, line=lines().get(path))
-
     if isinstance(data, dict):
         data.pop("$schema", None)
-    return read_document(data, source, section, find)
+    return read_document(data, source, section, lambda: lines_of(text))
 
 
 def _parse(text: str, source: Source) -> Any:

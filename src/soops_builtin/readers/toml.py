@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import replace
 
 from soops.api import Source, Study, StudyError
 from soops_builtin.readers.document.read import read_document
-from soops_builtin.readers.toml_lines import Path, lines_of
+from soops_builtin.readers.toml_lines import lines_of
 
 __all__ = ["read"]
 
@@ -26,18 +24,7 @@ def read(text: str, source: Source, section: str | None) -> Study:
         With the lines, when the text is no TOML or does not say what it should.
     """
     source = replace(source, section=None)
-    data = _parse(text, source)
-
-    @functools.cache
-    def lines() -> Mapping[Path, int]:
-        return lines_of(text)
-
-    def find(path: Path) -> Source:
-        while path and path not in lines():
-            path = path[:-1]
-        return replace(source, line=lines().get(path))
-
-    return read_document(data, source, section, find)
+    return read_document(_parse(text, source), source, section, lambda: lines_of(text))
 
 
 def _parse(text: str, source: Source) -> dict[str, object]:

@@ -27,13 +27,7 @@ def read(text: str, source: Source, section: str | None) -> Study:
     """
     source = replace(source, section=None)
     data, lines = _parse(text, source)
-
-    def find(path: Path) -> Source:
-        while path and path not in lines:
-            path = path[:-1]
-        return replace(source, line=lines.get(path))
-
-    return read_document(data, source, section, find)
+    return read_document(data, source, section, lambda: lines)
 
 
 def _parse(text: str, source: Source) -> tuple[Any, dict[Path, int]]:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import pathlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from soops.api import Source, Study, StudyError, UserModule, unknown_name
@@ -16,7 +17,7 @@ from soops_builtin.readers.document.names import check_names
 from soops_builtin.readers.document.program import read_program
 from soops_builtin.readers.document.results import read_results, read_scoop, read_steps
 from soops_builtin.readers.document.space import read_space
-from soops_builtin.readers.document.tables import Find, Mistakes, Table
+from soops_builtin.readers.document.tables import Find, Mistakes, Path, Table
 
 __all__ = ["read_document"]
 
@@ -26,7 +27,9 @@ WITHOUT_PROGRAM = {
 }
 
 
-def read_document(data: Any, source: Source, section: str | None, find: Find) -> Study:
+def read_document(
+    data: Any, source: Source, section: str | None, lines: Callable[[], Mapping[Path, int]]
+) -> Study:
     """Return the study of a file.
 
     Parameters
@@ -37,14 +40,21 @@ def read_document(data: Any, source: Source, section: str | None, find: Find) ->
         The file.
     section : str, optional
         The name that the study must have.
-    find : callable
-        Path of keys and places to the line.
+    lines : callable
+        Gives the line of each key and item, by its path; asked when there is a mistake.
 
     Raises
     ------
     StudyError
         Telling every mistake, with its line.
     """
+    lines = functools.cache(lines)
+
+    def find(path: Path) -> Source:
+        while path and path not in lines():
+            path = path[:-1]
+        return replace(source, line=lines().get(path))
+
     mistakes = Mistakes()
     root = _root(data, find, mistakes)
     study = root.table(schema.STUDY)
@@ -52,10 +62,10 @@ def read_document(data: Any, source: Source, section: str | None, find: Find) ->
         mistakes.add(
             "there is no table [study]", replace(source, line=None), "begin it with [study]"
         )
-    name = study.get("name") or Path(source.path).stem
+    name = study.get("name") or pathlib.Path(source.path).stem
     if section not in (None, name):
         mistakes.take(unknown_name("study", str(section), [name], source=study.source("name")))
-    space = read_space(root, study, Path(source.path).parent)
+    space = read_space(root, study, pathlib.Path(source.path).parent)
     program = read_program(root, study, source)
     # What a mistyped name would have given is missing; that it is missing is not told again.
     if program is None:
@@ -69,7 +79,7 @@ def read_document(data: Any, source: Source, section: str | None, find: Find) ->
     if program or scoop or steps:
         module = UserModule(
             name=name,
-            path=Path(source.path),
+            path=pathlib.Path(source.path),
             run_info=program.info if program else None,
             scoop_info=scoop,
             steps=steps,
