@@ -134,6 +134,8 @@ class LocalRunner:
         """Hand out the backlog; when it is empty, let idle slots help busy ones."""
         while self._backlog:
             slot = self._slot_for(self._backlog[0][1])
+            if slot is None and not self._backlog[0][1].resources:
+                return  # all have enough
             if slot is None:
                 break
             token, job = self._backlog.popleft()
