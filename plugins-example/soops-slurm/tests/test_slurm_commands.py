@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from pathlib import Path
 
 import pytest
 from soops_slurm.lsf import Lsf
 from soops_slurm.options import LsfOptions, PbsOptions, SlurmOptions
+from soops_slurm.outbox import Outbox
 from soops_slurm.pbs import Pbs
 from soops_slurm.runners import LsfRunner, PbsRunner, SlurmRunner
 from soops_slurm.scheduler import Busy, Phase, TaskState
 from soops_slurm.script import submission
 from soops_slurm.slurm import Slurm, meaning
 from soops_slurm.spool import Array
+from soops_slurm.tasks import Run, cut
 from soops_slurm.verdict import explained
 
-from soops.api import App, Outcome, RunnerError, RunnerSetup, State, UsageError
+from soops.api import App, Job, Outcome, RunnerError, RunnerSetup, State, UsageError
 from soops.testing import assert_light
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -299,6 +302,53 @@ def test_options_become_words_of_the_others():
     assert shlex.join(lsf.words()) == (
         "-q long -P x -W 10 -M 2000 -n 2 -R 'span[hosts=1]' -m hostA"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "needs", "words"),
+    [
+        (SlurmOptions(memory="1G", cpus=9), {"cpus": 2, "memory": 2**30}, "--mem=1024M "),
+        (SlurmOptions(cpus=9), {"cpus": 1.5}, "--cpus-per-task=2"),
+        (SlurmOptions(parallel=3), {"gpus": 1, "memory": 1e6}, "--mem=3M --gres=gpu:3 --cpus"),
+        (SlurmOptions(cpus=4), {"gpus": 0}, "--cpus-per-task=4"),
+        (PbsOptions(), {"cpus": 2, "gpus": 1, "memory": 1}, "select=1:ncpus=2:mem=1mb:ngpus=1"),
+        (LsfOptions(), {"cpus": 2, "gpus": 1, "memory": 2**30}, "-M 1024MB -gpu num=1 -n 2"),
+    ],
+)
+def test_what_a_run_needs_goes_before_the_options(options, needs, words):
+    assert words in shlex.join(options.words(needs)) + " "
+
+
+def test_what_a_batch_system_is_not_asked_for_is_refused():
+    with pytest.raises(RunnerError, match="needs GPU=1") as caught:
+        SlurmOptions().words({"GPU": 1})
+
+    assert caught.value.hint == "did you mean 'gpus'?"
+
+
+def test_runs_of_different_needs_are_in_different_arrays(tmp_path):
+    def run(number, needs):
+        folder = str(tmp_path / str(number))
+        job = Job(
+            key=str(number), attempt=1, command="true", launch="", directory=folder, cwd=folder,
+            resources=needs,
+        )  # fmt: skip
+        return Run(str(number), job)
+
+    backlog = deque([run(n, {"cpus": cpus}) for n, cpus in enumerate([1, 1, 1, 2, 2, 1])])
+    tasks = cut(backlog, bundle=2, room=9)
+
+    assert [[int(item.token) for item in task] for task in tasks] == [[0], [1], [2], [3], [4], [5]]
+    backlog.extend(item for task in tasks for item in task)
+    tasks = cut(backlog, bundle=2, room=4)
+    assert [[int(item.token) for item in task] for task in tasks] == [[0, 1], [2], [3, 4], [5]]
+    outbox = Outbox(FakeScheduler(), SlurmOptions(), tmp_path, None, 9, False)
+    arrays = outbox._arrays(tasks)
+    assert [[len(task) for task in array] for array in arrays] == [[2, 1], [2], [1]]
+
+
+class FakeScheduler:
+    max_array = 100
 
 
 @pytest.mark.parametrize(

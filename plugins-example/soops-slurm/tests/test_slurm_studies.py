@@ -22,6 +22,28 @@ def test_each_run_happens_once_and_nothing_is_left(study):
     assert not list(study.path.glob("runs/*/.soops-attempt-*"))
 
 
+def test_what_each_run_needs_is_asked_of_slurm(study):
+    (study.path / "study.toml").write_text(
+        """
+        [study]
+        command = ["sh", "-c", "echo $SLURM_CPUS_PER_TASK"]
+        output_dir = "runs/%s"
+        resources = { cpus = "n", memory = "10 MB" }
+        [parameters]
+        n = [1, 2]
+        m = [1, 2, 3]
+        [options]
+        m = "{m}"
+        """
+    )
+    study.run("--runner-opt", "bundle=3", n=6)
+
+    shown = [(path / "stdout.txt").read_text().strip() for path in study.directories()]
+    wanted = [record["parameters"]["n"] for record in study.records()]
+    assert shown == [str(n) for n in wanted]
+    assert sorted(shown) == ["1", "1", "1", "2", "2", "2"]
+
+
 def test_a_killed_driver_is_followed_by_one_that_submits_nothing_twice(study):
     gate = study.path / "gate"
     study.write(12, str(gate))

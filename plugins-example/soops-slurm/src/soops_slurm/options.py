@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-__all__ = ["BatchOptions", "LsfOptions", "PbsOptions", "SlurmOptions"]
+from soops.api import RunnerError, near_misses
+
+__all__ = ["BatchOptions", "LsfOptions", "PbsOptions", "SlurmOptions", "check_needs"]
+
+
+#: What a run may need that every batch system knows.
+NEEDS = ("cpus", "gpus", "memory")
+
+
+def check_needs(needs: Mapping[str, float]) -> None:
+    """Refuse what the scheduler cannot be asked for.
+
+    Raises
+    ------
+    RunnerError
+        Naming it.
+    """
+    for name in needs:
+        if name not in NEEDS:
+            raise RunnerError(
+                f"a run needs {name}={needs[name]:g}, which a batch system is not asked for so",
+                hint=near_misses(name.lower(), NEEDS) or "say it by --runner-opt extra=...",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +98,30 @@ class BatchOptions:
         """Return the names of the options that are one word."""
         return ("time", "memory", "python")
 
-    def words(self) -> list[str]:
-        """Return the options of the command that submits."""
-        return [*self.own_words(self.cpus * self.parallel), *shlex.split(self.extra)]
+    def words(self, needs: Mapping[str, float] | None = None) -> list[str]:
+        """Return the options of the command that submits.
 
-    def own_words(self, cpus: int) -> list[str]:
-        """Return those that are particular to a scheduler; ``cpus`` is of a task."""
+        Parameters
+        ----------
+        needs : mapping, optional
+            What each run of a task needs: ``cpus``, ``gpus``, ``memory`` in bytes. It goes before
+            ``cpus`` and ``memory`` of the options.
+        """
+        needs = needs or {}
+        check_needs(needs)
+        options = self
+        if needs.get("memory"):
+            size = math.ceil(needs["memory"] * self.parallel / 2**20)
+            options = replace(self, memory=f"{size}{self.mebibytes}")
+        cpus = max(1, math.ceil(needs.get("cpus", self.cpus))) * self.parallel
+        gpus = math.ceil(needs.get("gpus", 0)) * self.parallel
+        return [*options.own_words(cpus, gpus), *shlex.split(self.extra)]
+
+    #: How the scheduler writes 2**20 bytes.
+    mebibytes: ClassVar[str] = "M"
+
+    def own_words(self, cpus: int, gpus: int) -> list[str]:
+        """Return those that are particular to a scheduler; ``cpus`` and ``gpus`` are of a task."""
         raise NotImplementedError
 
 
@@ -100,7 +143,7 @@ class SlurmOptions(BatchOptions):
         """Return the names of the options that are one word."""
         return ("time", "memory", "python", "partition", "account", "qos")
 
-    def own_words(self, cpus: int) -> list[str]:
+    def own_words(self, cpus: int, gpus: int) -> list[str]:
         """Return the options of ``sbatch``."""
         named = {
             "partition": self.partition,
@@ -110,6 +153,7 @@ class SlurmOptions(BatchOptions):
             "mem": self.memory,
         }
         words = [f"--{name}={value}" for name, value in named.items() if value]
+        words += [f"--gres=gpu:{gpus}"] if gpus else []
         return [*words, f"--cpus-per-task={cpus}"]
 
 
@@ -126,14 +170,16 @@ class PbsOptions(BatchOptions):
 
     queue: str = ""
     account: str = ""
+    mebibytes: ClassVar[str] = "mb"
 
     def plain(self) -> tuple[str, ...]:
         """Return the names of the options that are one word."""
         return ("time", "memory", "python", "queue", "account")
 
-    def own_words(self, cpus: int) -> list[str]:
+    def own_words(self, cpus: int, gpus: int) -> list[str]:
         """Return the options of ``qsub``."""
         chunk = f"select=1:ncpus={cpus}" + (f":mem={self.memory}" if self.memory else "")
+        chunk += f":ngpus={gpus}" if gpus else ""
         words = ["-q", self.queue] if self.queue else []
         words += ["-A", self.account] if self.account else []
         words += ["-l", f"walltime={self.time}"] if self.time else []
@@ -153,16 +199,18 @@ class LsfOptions(BatchOptions):
 
     queue: str = ""
     project: str = ""
+    mebibytes: ClassVar[str] = "MB"
 
     def plain(self) -> tuple[str, ...]:
         """Return the names of the options that are one word."""
         return ("time", "memory", "python", "queue", "project")
 
-    def own_words(self, cpus: int) -> list[str]:
+    def own_words(self, cpus: int, gpus: int) -> list[str]:
         """Return the options of ``bsub``."""
         words = ["-q", self.queue] if self.queue else []
         words += ["-P", self.project] if self.project else []
         words += ["-W", self.time] if self.time else []
         words += ["-M", self.memory] if self.memory else []
+        words += ["-gpu", f"num={gpus}"] if gpus else []
         spread = ["-R", "span[hosts=1]"] if cpus > 1 else []
         return [*words, "-n", str(cpus), *spread]

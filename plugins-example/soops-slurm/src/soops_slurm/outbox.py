@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -106,8 +107,22 @@ class Outbox:
         parts = cut(self.backlog, self.bundle, self._room(busy, everything))
         if parts:  # those that come one by one make no array each
             self._next = time.monotonic() + min(self._options.poll, 1.0)
-        for begin in range(0, len(parts), self._largest):
-            yield from self._submit(parts[begin : begin + self._largest])
+        arrays = self._arrays(parts)
+        for place, some in enumerate(arrays):
+            try:
+                yield from self._submit(some)
+            except RunnerError:
+                later = [run for other in arrays[place + 1 :] for runs in other for run in runs]
+                self.backlog.extendleft(reversed(later))
+                raise
+
+    def _arrays(self, parts: list[list[Run]]) -> list[list[list[Run]]]:
+        """Return tasks by arrays, whose tasks are all alike: so are the needs of their runs."""
+        arrays = []
+        for _, alike in itertools.groupby(parts, lambda runs: runs[0].job.resources):
+            some = list(alike)
+            arrays += [some[i : i + self._largest] for i in range(0, len(some), self._largest)]
+        return arrays
 
     def give_back(self, tokens: Collection[str]) -> list[Run]:
         """Take runs out of the backlog."""

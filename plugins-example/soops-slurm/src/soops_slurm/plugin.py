@@ -16,6 +16,7 @@ def soops_runners() -> Sequence[RunnerSpec]:
             target="soops_slurm.runners:SlurmRunner",
             options="soops_slurm.options:SlurmOptions",
             detachable=True,
+            resources=True,
             summary="job arrays of the batch system Slurm",
         ),
         RunnerSpec(
@@ -23,6 +24,7 @@ def soops_runners() -> Sequence[RunnerSpec]:
             target="soops_slurm.runners:PbsRunner",
             options="soops_slurm.options:PbsOptions",
             detachable=True,
+            resources=True,
             summary="job arrays of PBS Professional and OpenPBS",
         ),
         RunnerSpec(
@@ -30,6 +32,7 @@ def soops_runners() -> Sequence[RunnerSpec]:
             target="soops_slurm.runners:LsfRunner",
             options="soops_slurm.options:LsfOptions",
             detachable=True,
+            resources=True,
             summary="job arrays of the batch system LSF",
         ),
     ]

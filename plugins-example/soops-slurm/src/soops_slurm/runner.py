@@ -12,7 +12,7 @@ from soops.api import Job, Outcome, RunnerError, RunnerSetup, State, Update, Usa
 from soops_slurm import verdict
 from soops_slurm.adoption import find_held
 from soops_slurm.batch import outcome_from
-from soops_slurm.options import BatchOptions
+from soops_slurm.options import BatchOptions, check_needs
 from soops_slurm.outbox import Outbox
 from soops_slurm.pace import NO_ANSWER, Pace
 from soops_slurm.scheduler import Busy, Phase, Scheduler
@@ -86,6 +86,9 @@ class BatchRunner:
         RunnerError
             When the scheduler refuses them.
         """
+        for job in jobs:
+            if job.resources:
+                check_needs(job.resources)
         runs = [Run(f"batch-{os.getpid()}-{next(_serial)}", job) for job in jobs]
         self._runs.update((run.token, run) for run in runs)
         self._outbox.backlog.extend(runs)

@@ -21,8 +21,8 @@ def submission(
 ) -> tuple[str, list[str]]:
     """Return the batch script of an array, and the options of the command that submits it.
 
-    At most ``at_once`` of its tasks run at once (0: the scheduler decides), and none before the
-    job ``after`` has ended.
+    All its runs need the same resources. At most ``at_once`` of its tasks run at once (0: the
+    scheduler decides), and none before the job ``after`` has ended.
     """
     quoted = shlex.quote(str(array.directory))
     python = shlex.quote(options.python or sys.executable)
@@ -38,4 +38,4 @@ def submission(
     )
     where = str(array.directory)
     words = scheduler.words(array.name, where, len(array.tasks), at_once, after)
-    return script, [*options.words(), *words]
+    return script, [*options.words(array.tasks[0][0].resources), *words]

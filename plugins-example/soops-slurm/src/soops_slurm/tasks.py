@@ -58,10 +58,14 @@ class Task:
 def cut(backlog: deque[Run], bundle: int, room: int) -> list[list[Run]]:
     """Take runs from the front of a backlog, as many as ``room`` tasks of ``bundle`` hold.
 
-    They are spread over all of these tasks.
+    They are spread over all of these tasks. The runs of a task need the same resources.
     """
     tasks: list[list[Run]] = []
     while backlog and len(tasks) < room:
         size = min(bundle, -(-len(backlog) // (room - len(tasks))))
-        tasks.append([backlog.popleft() for _ in range(size)])
+        needs = backlog[0].job.resources
+        task = [backlog.popleft()]
+        while len(task) < size and backlog and backlog[0].job.resources == needs:
+            task.append(backlog.popleft())
+        tasks.append(task)
     return tasks
