@@ -130,4 +130,4 @@ def test_the_training_script(example):
         assert float(line["accuracy_mean"]) == pytest.approx(statistics.mean(values))
         assert float(line["accuracy_std"]) == pytest.approx(statistics.stdev(values))
     assert max(statistics.mean(values) for values in groups.values()) > 0.9
-    assert is_png("output/accuracy.png") and is_png("output/gamma.png")
+    assert all(is_png(f"output/{name}.png") for name in ("accuracy", "gamma", "replicates"))
