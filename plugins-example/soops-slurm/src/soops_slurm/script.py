@@ -38,4 +38,5 @@ def submission(
     )
     where = str(array.directory)
     words = scheduler.words(array.name, where, len(array.tasks), at_once, after)
-    return script, [*options.words(array.tasks[0][0].resources), *words]
+    needs = next((job.resources for runs in array.tasks for job in runs), {})
+    return script, [*options.words(needs), *words]
