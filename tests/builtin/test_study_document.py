@@ -192,6 +192,28 @@ def test_derived_parameters_are_sorted_by_their_needs(sets):
     assert pairs(sets(text), "n", "half", "x") == [(1, 0.25, 0.5), (2, 0.5, 1.0)]
 
 
+@pytest.mark.parametrize("way", ["where", "block", "exclude", "--where"])
+def test_sets_without_a_derived_value_can_be_left_out(way, sets):
+    text = HEAD + "[parameters]\nn = [0, 1, 2]\n[derived]\nx = '1 / n'\n"
+    options = {"where": "n > 0"} if way == "--where" else {}
+    if way in ("where", "exclude"):
+        word = "where = 'n > 0'" if way == "where" else "exclude = 'n == 0'"
+        text = text.replace("[study]", f"[study]\n{word}")
+    if way == "block":
+        text += "[[block]]\nwhere = 'n > 0'\n"
+
+    assert pairs(sets(text, **options), "n", "x") == [(1, 1.0), (2, 0.5)]
+
+
+def test_sets_from_elsewhere_are_completed_and_filtered(sets):
+    text = HEAD.replace("[study]", "[study]\nexclude = 'x > 4'")
+    text += "[parameters]\nn = 0\n[derived]\nx = '2 * n'\n"
+
+    found = sets(text, sets=[{"n": 1}, {"n": 2}, {"n": 3}])
+
+    assert pairs(found, "n", "x") == [(1, 2), (2, 4)]
+
+
 def test_derived_parameters_in_a_circle(sets):
     text = HEAD + "[parameters]\nn = 1\n[derived]\nx = 'y + 1'\ny = 'x + 1'\n"
 

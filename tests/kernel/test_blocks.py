@@ -70,13 +70,14 @@ def test_the_sample_is_of_the_first_block_that_has_sets():
     union = UnionSpace([Block(space({"a": []})), Block(space({"a": [7]}))])
 
     assert union.sample() == {"a": 7}
+    assert union.take({"a": 3})
     assert UnionSpace([Block(space({"a": []}))]).sample() is None
 
 
 def test_derived_parameters_see_the_ones_before_them_and_filters_see_all():
     completion = Completion(derived(("c", "a + b"), ("d", "2 * c")))
-    block = completed({"a": [1, 2], "b": 3}, completion)
-    block.where = (holds("d > 8", keys=[*KEYS, "c", "d"]),)
+    plain = completed({"a": [1, 2], "b": 3}, completion)
+    block = Block(plain.space, completion, [holds("d > 8", keys=[*KEYS, "c", "d"])])
 
     assert list(block) == [{"a": 2, "b": 3, "c": 5, "d": 10}]
 
@@ -91,6 +92,9 @@ def test_an_expression_without_result_names_the_set_and_the_line():
     block = completed({"a": [1, 0], "b": 3}, Completion(derived(("c", "b / a"))))
     sets = iter(block)
     assert next(sets)["c"] == 3.0
+    # As the hint says; a filter over what is derived comes too late for that.
+    left_out = Block(block.space, block.complete, [holds("c > 0", keys=[*KEYS, "c"]), holds("a")])
+    assert [item["c"] for item in left_out] == [3.0]
 
     with pytest.raises(StudyError) as caught:
         next(sets)

@@ -29,6 +29,7 @@ from soops.kernel.study.expression import Expression, compile_expression
 from soops.kernel.study.space import ParameterSpace, parse_contracts
 from soops.kernel.values import (
     UNDEFINED,
+    Formula,
     RunInfo,
     Source,
     Study,
@@ -133,7 +134,8 @@ def prepare(
     check_keys(study, info, keys)
     values = _values(app, study, user, info, options, namespace)
     template = _template(values, info, study.source)
-    built = build_space(app, study, info, keys, values, contracts)
+    filters = _filters(study, options)
+    built = build_space(app, study, info, keys, values, contracts, filters)
     space = built.space
     if sets is not None and len(space) != 1:
         raise StudyError(
@@ -152,7 +154,7 @@ def prepare(
         command=CommandTemplate(info, study.source),
         check=find_check(app, info.finished),
         namespace=namespace,
-        where=_where(study, options, space, compute),
+        where=_where(filters, space, compute),
         compute=compute,
         older=older_values(app, study, built.all_axes, space, compute, info.unhashed)
         if sets is None and isinstance(space, ParameterSpace)
@@ -307,23 +309,19 @@ def _template(values: Mapping[str, Any], info: RunInfo, source: Source) -> RunTe
     return RunTemplate(text, source=source)
 
 
+def _filters(study: Study, options: RunOptions) -> list[Formula]:
+    """Return what the study as a whole and the person ask of each set."""
+    given = ((study.where, study.source), (options.where, Source(path="--where")))
+    return [Formula(text=text, source=source) for text, source in given if text]
+
+
 def _where(
-    study: Study,
-    options: RunOptions,
-    space: Space,
-    compute: Compute | None,
+    filters: Sequence[Formula], space: Space, compute: Compute | None
 ) -> tuple[Expression, ...]:
-    texts = [
-        (text, source)
-        for text, source in (
-            (study.where, study.source),
-            (options.where, Source(path="--where")),
-        )
-        if text
-    ]
-    sample = space.sample() if texts else None
+    """Return the filters that are left to the plan: those of blocks are in the space."""
+    sample = space.sample() if filters and isinstance(space, ParameterSpace) else None
     if sample is None:
         return ()
     if compute is not None:
         sample.update(compute(sample))
-    return tuple(compile_expression(text, sample, source) for text, source in texts)
+    return tuple(compile_expression(item.text, sample, item.source) for item in filters)

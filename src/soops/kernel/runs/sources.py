@@ -50,7 +50,9 @@ def values_of(sets: Sets, space: Space) -> Iterator[dict[str, Any]]:
         for key in given:
             if key not in base:
                 raise unknown_name("parameter", str(key), map(str, base))
-        yield space.complete({**base, **given})
+        values = {**base, **given}
+        if space.take(values):
+            yield values
 
 
 def waits(sets: Sets | None) -> bool:

@@ -16,7 +16,7 @@ from soops.kernel.study.conf import expand
 from soops.kernel.study.expression import compile_expression
 from soops.kernel.study.identity import identity
 from soops.kernel.study.space import ParameterSpace, build_axes
-from soops.kernel.values import Axis, RunInfo, Study, StudyBlock
+from soops.kernel.values import Axis, Formula, RunInfo, Study, StudyBlock
 from soops.kernel.values.frozen import dataclass
 
 __all__ = ["Built", "Space", "build_space", "check_keys"]
@@ -41,6 +41,7 @@ def build_space(
     keys: Sequence[str],
     values: Mapping[str, Any],
     contracts: Sequence[Sequence[str]],
+    where: Sequence[Formula] = (),
 ) -> Built:
     """Return the space of a study.
 
@@ -58,6 +59,8 @@ def build_space(
         What the study gives for all blocks: a list is an axis. Directives are resolved.
     contracts : sequence of sequences of str
         Keys in lockstep, of blocks that say nothing of it.
+    where : sequence of Formula
+        Filters of all blocks; those of a lone product are left to the plan.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def build_space(
             Filter(
                 expression=compile_expression(item.text, keys, item.source), negated=item.negated
             )
-            for item in part.where
+            for item in (*where, *part.where)
         ]
         blocks.append(Block(ParameterSpace(keys, [*axes, *later]), completion, filters))
     return Built(space=UnionSpace(blocks), all_axes=(), axes=axes, warnings=tuple(notes))

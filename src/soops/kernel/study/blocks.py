@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from soops.kernel.errors import StudyError
@@ -63,7 +63,7 @@ class Completion:
         self.keys = (*(key for key, _, _ in self._derived), *((seed,) if seed else ()))
 
     def __call__(self, values: Values) -> Values:
-        """Return the set, changed in place.
+        """Add to a set in place, and return it.
 
         Raises
         ------
@@ -89,8 +89,8 @@ class Block:
     ----------
     space : ParameterSpace
         All keys, the completed ones too, at the places where they are to be.
-    complete : callable, optional
-        Changes a set in place and returns it.
+    complete : Completion, optional
+        What is added.
     where : sequence of Filter
         All have to keep a set.
     """
@@ -98,27 +98,32 @@ class Block:
     def __init__(
         self,
         space: ParameterSpace,
-        complete: Callable[[Values], Values] | None = None,
+        complete: Completion | None = None,
         where: Sequence[Filter] = (),
     ) -> None:
         self.space = space
         self.complete = complete
         self.where = tuple(where)
+        made = set() if complete is None else set(complete.keys)
+        self._before = [item for item in where if made.isdisjoint(item.expression.names)]
+        self._after = [item for item in where if item not in self._before]
 
     def __iter__(self) -> Iterator[Values]:
-        sets: Iterable[Values] = self.space
-        if self.complete is not None:
-            sets = map(self.complete, sets)
-        if not self.where:
-            return iter(sets)
-        return (values for values in sets if all(item.keeps(values) for item in self.where))
+        if self.complete is None and not self.where:
+            return iter(self.space)
+        return (values for values in self.space if self.take(values))
 
-    def sample(self) -> Values | None:
-        """Return a set for its keys, whether it belongs or not; None when there is none."""
-        if not len(self.space):
-            return None
-        values = self.space[0]
-        return values if self.complete is None else self.complete(values)
+    def take(self, values: Values) -> bool:
+        """Complete a set in place, and return whether it belongs.
+
+        A filter that needs nothing of what is added is asked before: it may leave out sets for
+        which that has no result.
+        """
+        if not all(item.keeps(values) for item in self._before):
+            return False
+        if self.complete is not None:
+            self.complete(values)
+        return all(item.keeps(values) for item in self._after)
 
 
 class UnionSpace:
@@ -150,13 +155,16 @@ class UnionSpace:
         return sum(len(block.space) for block in self.blocks)
 
     def sample(self) -> Values | None:
-        """Return a set for its keys; None when there is none."""
-        return next((item for item in (b.sample() for b in self.blocks) if item is not None), None)
+        """Return a set for its keys, not completed; None when there is none."""
+        return next((block.space[0] for block in self.blocks if len(block.space)), None)
 
-    def complete(self, values: Values) -> Values:
-        """Return a set with what follows from it, changed in place."""
-        complete = self.blocks[0].complete
-        return values if complete is None else complete(values)
+    def take(self, values: Values) -> bool:
+        """Complete a set from elsewhere in place, and return whether it belongs to a block.
+
+        For a union with one set, which says what the sets from elsewhere do not.
+        """
+        block = next(block for block in self.blocks if len(block.space))
+        return block.take(values)
 
 
 def _without_result(

@@ -66,9 +66,9 @@ class ParameterSpace:
         """Return a set for its keys; None when there is none."""
         return self[0] if self._length else None
 
-    def complete(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return a set with what follows from it: nothing does."""
-        return values
+    def take(self, values: dict[str, Any]) -> bool:
+        """Return whether a set from elsewhere belongs: each does; see ``UnionSpace``."""
+        return True
 
     def value_indices(self, index: int) -> tuple[int, ...]:
         """Return the place of the value of each key on its axis, for one set."""
