@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from soops import study
-from soops.api import State, StudyError, UsageError
+from soops.api import RunnerError, State, StudyError, UsageError
 
 MESH = "a mesh\n"
 DECK = """\
@@ -246,6 +246,28 @@ output_dir = "files"
 
     (run,) = study.find(["out"])
     assert run.attempts == 4
+
+
+def test_options_for_the_runner_of_the_study_are_not_for_another_one(home):
+    name = write(
+        home,
+        """
+[study]
+command = ["true"]
+output_dir = "out/%s"
+resources = { cpus = 2 }
+[run]
+runner = "local"
+runner_options = { cpus = 2, memory = 5e9 }
+""",
+    )
+    assert study.run(name, runner="inline", runner_options={"cpus": 4}).ok
+    assert study.run(name, recompute=2, runner_options={"memory": 1e9}).ok
+    write(home, (home / name).read_text().replace("cpus = 2, memory", "cpus = 1, memory"))
+    with pytest.raises(RunnerError, match="needs cpus=2, but there are 1 in all"):
+        study.run(name, recompute=2)
+    with pytest.raises(UsageError, match="unknown option of the runner 'dask' 'cpus'"):
+        study.run(name, recompute=2, runner="dask", runner_options={"cpus": 4})
 
 
 def test_a_value_out_of_bounds_names_the_study(home):

@@ -15,6 +15,8 @@ from soops.kernel.values.frozen import dataclass
 
 __all__ = ["RunOptions"]
 
+#: Options that mean something to one runner only.
+_OF_RUNNER = ("runner_options", "cluster_kwargs")
 #: What ``rerun`` takes besides the states of ended runs.
 RERUN_WORDS = ("all", "unfinished")
 
@@ -127,7 +129,13 @@ class RunOptions:
             For a value out of bounds, naming the study.
         """
         wanted = {key: value for key, value in defaults.items() if key not in self.given}
-        if "runner_options" in defaults and "runner" not in self.given:
+        others = "runner" in self.given and self.runner != defaults.get(
+            "runner", RunOptions().runner
+        )
+        if others:  # what is meant for one runner is nothing to another
+            for key in _OF_RUNNER:
+                wanted.pop(key, None)
+        elif "runner_options" in defaults:
             wanted["runner_options"] = {**defaults["runner_options"], **self.runner_options}
         if not wanted:
             return self
