@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from soops.kernel.runs.launch.marks import attempt_path
     from soops.kernel.runs.launch.means import Means
     from soops.kernel.runs.launch.processes import children
-    from soops.kernel.runs.resources import memory_of
+    from soops.kernel.runs.resources import amount_of
     from soops.kernel.runs.slot import Slot, run_job, thread_slot
     from soops.kernel.runs.watch import Watch
     from soops.kernel.study.expression import compile_expression, short_name
@@ -136,6 +136,7 @@ __all__ = [
     "UserModule",
     "Watch",
     "all_mistakes",
+    "amount_of",
     "attempt_path",
     "check_shapes",
     "children",
@@ -143,7 +144,6 @@ __all__ = [
     "expression_names",
     "hookimpl",
     "how_it_ended",
-    "memory_of",
     "near_misses",
     "printable",
     "read_attempt",
@@ -180,7 +180,7 @@ __getattr__ = lazy_names(
         "soops.kernel.runs.launch.means": "Means",
         "soops.kernel.runs.launch.processes": "children",
         "soops.kernel.runs.slot": ("Slot run_job thread_slot"),
-        "soops.kernel.runs.resources": "memory_of",
+        "soops.kernel.runs.resources": "amount_of",
         "soops.kernel.runs.watch": ("Watch"),
         "soops.kernel.study.expression": "compile_expression short_name",
         "soops.kernel.study.expression_names": "expression_names",

@@ -402,6 +402,9 @@ def test_every_mistake_is_told_in_one_go_with_its_file_and_line(sets, tmp_path):
         ('finished = { file = "a" }', "a check of a text has a file and a regex"),
         ('setup = ["echo it\'s"]', "a quotation mark of the setup is not closed"),
         ('timeout = "@range(3)"', "where a value should be"),
+        ('timeout = "-1"', "'-1' is no amount"),
+        ('timeout = "0"', "'0' is no amount"),
+        ('resources = { cpus = "inf" }', "'inf' is no amount"),
     ],
 )
 def test_mistakes_of_the_program(given, message, sets, tmp_path):

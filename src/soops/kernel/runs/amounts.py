@@ -11,7 +11,7 @@ from typing import Any
 
 from soops.kernel.errors import StudyError
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.resources import memory_of, resources_of
+from soops.kernel.runs.resources import amount_of, resources_of
 from soops.kernel.study.expression import Expression, compile_expression
 from soops.kernel.values import Formula, RunInfo
 
@@ -89,7 +89,7 @@ def _number(key: str, item: Amount, values: Mapping[str, Any]) -> float:
     if not isinstance(item, tuple):
         return item
     given = item[0](values)
-    value = memory_of(given) if isinstance(given, str) else given
+    value = amount_of(given) if isinstance(given, str) else given
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value < math.inf:
         raise _wrong(key, given, item, values)

@@ -9,9 +9,9 @@ from typing import Any
 
 from soops.kernel.errors import UsageError
 
-__all__ = ["memory_of", "resources_of"]
+__all__ = ["amount_of", "resources_of"]
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)(i?)B?\s*").fullmatch
+_SIZE = re.compile(r"(.*?[0-9.])\s*(?:([kKMGT])(i?)B?|B)").fullmatch
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*").fullmatch
 
 
@@ -30,7 +30,7 @@ def resources_of(given: str | Mapping[str, Any] | None) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for name, amount in _pairs(given):
-        value = memory_of(amount)
+        value = amount_of(amount)
         if not _NAME(name) or not 0 < value < math.inf:
             raise _wrong(f"{name}={amount}")
         if name in found:
@@ -39,22 +39,24 @@ def resources_of(given: str | Mapping[str, Any] | None) -> dict[str, float]:
     return found
 
 
-def memory_of(amount: Any) -> float:
+def amount_of(amount: Any) -> float:
     """Return an amount as a number: ``4``, ``"4e9"``, ``"4GB"`` or ``"4GiB"`` (bytes).
 
     What is none gives NaN.
     """
     if isinstance(amount, (int, float)) and not isinstance(amount, bool):
         return float(amount)
-    match = _SIZE(amount) if isinstance(amount, str) else None
-    if match is None:
+    if not isinstance(amount, str):
         return math.nan
-    base = 1024.0 if match[3] else 1000.0
-    if match[3] and not match[2]:
+    text, factor = amount.strip(), 1.0
+    if match := _SIZE(text):
+        text = match[1]
+        power = " kMGT".index((match[2] or " ").replace("K", "k"))
+        factor = (1024.0 if match[3] else 1000.0) ** power
+    try:
+        return float(text) * factor
+    except ValueError:
         return math.nan
-    return float(match[1]) * base ** (
-        "kMGT".index(match[2].replace("K", "k")) + 1 if match[2] else 0
-    )
 
 
 def _pairs(given: str | Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:

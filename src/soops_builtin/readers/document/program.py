@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from soops.api import Directive, Formula, RunInfo, Source, memory_of
+from soops.api import Directive, Formula, RunInfo, Source, amount_of
 from soops_builtin.readers.document import schema
 from soops_builtin.readers.document.furnish import Furnish, read_furnish
 from soops_builtin.readers.document.tables import Table
@@ -140,9 +140,10 @@ def _amount(study: Table, key: str, given: Any, *inner: str) -> float | Formula 
     """Return a number, or the expression that a text is; sizes such as ``4GB`` are numbers."""
     if given is None:
         return None
-    if isinstance(given, str):
-        number = memory_of(given)
-        return (
-            Formula(text=given, source=study.source(key, *inner)) if math.isnan(number) else number
-        )
-    return float(given)
+    number = amount_of(given)
+    if math.isnan(number):
+        return Formula(text=given, source=study.source(key, *inner))
+    if math.isinf(number) or number < 0 or (key == "timeout" and number == 0):
+        study.wrong(f"{given!r} is no amount", key, *inner, hint="write a number above 0")
+        return None
+    return number
