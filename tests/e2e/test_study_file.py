@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from soops import study
 from soops.api import RunnerError, State, StudyError, UsageError
+from soops.testing import wait_until
 
 MESH = "a mesh\n"
 DECK = """\
@@ -122,6 +124,88 @@ n = [1, 2]
     (home / "in-2.txt").touch()
     assert study.run(name).ok
     assert [run.state for run in study.find(["out"])] == ["done", "done"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/soops-x", "stdout.txt", "lib/x", "."])
+def test_names_that_parameters_make_stay_in_the_directory(home, name):
+    (home / "in.txt").write_text("mine")
+    (home / "lib").mkdir()
+    file = write(
+        home,
+        f"""
+[study]
+command = ["true"]
+output_dir = "out/%s"
+inputs = [{{ file = "lib", link = true }}, {{ file = "in.txt", to = "{{name}}" }}]
+[parameters]
+name = "{name}"
+""",
+    )
+    with pytest.raises(StudyError, match="is no place for a file in the run directory"):
+        study.run(file)
+
+    assert list((home / "lib").iterdir()) == []
+    assert not (home / "out" / "x").exists()
+
+
+def test_runs_that_never_began_leave_nothing(home):
+    (home / "in").mkdir()
+    (home / "in" / "a-1.txt").write_text("x")
+    (home / "in" / "a-2.txt").write_text("y")
+    (home / "deck.j2").write_text("{{ n }}")
+    file = write(
+        home,
+        """
+[study]
+command = ["sh", "-c", 'touch "$GATE"; sleep 1000']
+output_dir = "out/%s"
+inputs = ["in/a-{n}.txt", { file = "in", to = "data" }, { file = "in", to = "link", link = true }]
+templates = [{ file = "deck.j2", to = "sub/deck" }]
+[parameters]
+n = [1, 2]
+m = [1, 2, 3]
+[options]
+m = "{m}"
+[run]
+n_workers = 1
+""",
+    )
+    gate = home / "gate"
+    with subprocess.Popen(
+        [sys.executable, "-m", "soops", "run", "--grace", "0.1", file],
+        env={**os.environ, "GATE": str(gate)},
+        stderr=subprocess.DEVNULL,
+    ) as driver:
+        try:
+            wait_until(lambda: gate.exists() and len(runs(home)) == 2)
+            driver.send_signal(signal.SIGINT)
+            wait_until(lambda: len(runs(home)) == 1)
+            driver.send_signal(signal.SIGINT)
+            assert driver.wait(timeout=60) == 130
+        finally:
+            driver.kill()
+
+    (left,) = runs(home).values()
+    assert (left / "data" / "a-2.txt").read_text() == "y"
+    assert (left / "sub" / "deck").read_text() == "1"
+
+
+def test_a_directory_that_a_run_removes_needs_no_inputs_any_more(home):
+    (home / "in.txt").touch()
+    file = write(
+        home,
+        """
+[study]
+command = ["sh", "-c", "rm -r $0 in.txt", "{output_dir}"]
+output_dir = "out/%s"
+inputs = ["in.txt"]
+""",
+    )
+    summary = study.run(file)
+
+    assert summary.counts == {State.FAILED: 1}
+    (run,) = study.find(["out"])
+    assert run.cause == "directory"
 
 
 def test_the_script_of_a_run_starts_in_its_directory_too(home):
@@ -349,14 +433,12 @@ def test_a_driver_that_dies_between_the_inputs_and_the_run_leaves_nothing_done_t
         home,
         """
 [study]
-command = ["sh", "-c", "cat in.txt >> $LOG; kill -9 $PPID; sleep 1000"]
+command = ["sh", "-c", 'cat in.txt >> "$LOG"']
 cwd = "{output_dir}"
 output_dir = "out/%s"
 inputs = ["in.txt"]
 """,
     )
-    import os
-
     env = {**os.environ, "LOG": str(home / "log")}
     command = [
         sys.executable,
@@ -372,8 +454,6 @@ inputs = ["in.txt"]
     done = subprocess.run(command, env=env, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert not (home / "log").exists()
-    write(home, (home / name).read_text().replace("kill -9 $PPID; sleep 1000", "true"))
-
     (home / "in.txt").write_text("y")
     summary = subprocess.run(
         [sys.executable, "-m", "soops", "run", "--json", name], env=env, capture_output=True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -319,13 +320,17 @@ class RunDirWriter:
 def remove_unbegun(directory: str, others: Sequence[str] = ()) -> None:
     """Remove the directory of a run that never began, if nothing but our files is in it.
 
-    ``others`` are the names of what else was put there for the run, below no directory.
+    ``others`` are the paths, relative to it, of what else was put there for the run.
     """
-    ours = (PARAMETERS_NAME, SCRIPT_NAME, *others)
+    ours = {PARAMETERS_NAME, SCRIPT_NAME, *(name.partition("/")[0] for name in others)}
     try:
-        if set(os.listdir(directory)) <= set(ours):
+        if set(os.listdir(directory)) <= ours:
             for name in ours:
-                Path(directory, name).unlink(missing_ok=True)
+                path = f"{directory}/{name}"
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path)
+                else:
+                    Path(path).unlink(missing_ok=True)
             os.rmdir(directory)
     except OSError:
         pass  # it is not finished, and says so

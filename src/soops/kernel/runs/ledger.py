@@ -97,7 +97,8 @@ class Ledger:
         self._indexed: list[str] = []
         self._last_commit = time.monotonic()
         self._provenance: dict[str, Any] = {}
-        self._furnish = prepared.info.furnish
+        #: What was put into the directories of runs under way, for one that never begins.
+        self._furnished: dict[str, Sequence[str]] = {}
 
     def __enter__(self) -> Ledger:
         _require_writable(self.prepared.run.output_dir)
@@ -170,6 +171,15 @@ class Ledger:
 
     def prepare(self, planned: PlannedRun, job: Job) -> None:
         """Make the directory of a run ready for an attempt; keep what earlier ones left."""
+        self._make(planned, job)
+        furnish = self.prepared.info.furnish
+        if furnish is not None:
+            try:
+                self._furnished[job.key] = furnish(job.directory, planned.values)
+            except OSError as exc:
+                raise DiskError(exc.filename or job.directory, exc) from exc
+
+    def _make(self, planned: PlannedRun, job: Job) -> None:
         if not self._provenance:
             self._provenance = provenance()
         if planned.known or job.attempt > 1:
@@ -181,11 +191,6 @@ class Ledger:
             values=planned.values,
             command=planned.command,
         )
-        if self._furnish is not None:
-            try:
-                self._furnish(job.directory, planned.values)
-            except OSError as exc:
-                raise DiskError(exc.filename or job.directory, exc) from exc
 
     def submitted(self, pairs: Sequence[tuple[PlannedRun, Job]]) -> None:
         """Write to the journal that these are about to be handed over."""
@@ -215,7 +220,7 @@ class Ledger:
             if record is not None and record.state is State.DONE:
                 mark_finished(job.directory, True)
         else:
-            remove_unbegun(job.directory, getattr(self._furnish, "names", ()))
+            remove_unbegun(job.directory, self._furnished.pop(job.key, ()))
         self.journal.ended([job.key])
 
     def skip(self, planned: PlannedRun) -> None:
@@ -261,7 +266,8 @@ class Ledger:
                 cause="directory",
                 message="its directory was removed while it ran",
             )
-            self.prepare(planned, job)
+            self._make(planned, job)
+        self._furnished.pop(job.key, None)
         write_record(job.directory, record, self.options.durable)
         if self._has_tokens and record.state is not State.LOST:
             drop_tokens(job.directory, job.attempt)

@@ -125,7 +125,7 @@ class RunInfo:
         What each run needs of its worker: name to amount.
     furnish : callable, optional
         ``furnish(directory, values)`` puts what a run needs into its directory before each
-        attempt; its attribute ``names`` has the names of the files.
+        attempt, and returns the names of what it put there, relative to the directory.
     uses : tuple of str
         Parameters that are used elsewhere than in ``command`` and ``options``; with the
         ``output_key`` among them, the command need not name the run directory.
@@ -143,7 +143,7 @@ class RunInfo:
     timeout: float | Formula | None = None
     accept_exit: tuple[int, ...] = (0,)
     resources: Mapping[str, float | Formula] = field(default_factory=dict)
-    furnish: Callable[[str, Mapping[str, Any]], None] | None = None
+    furnish: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
     uses: tuple[str, ...] = ()
 
     @property

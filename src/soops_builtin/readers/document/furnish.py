@@ -58,28 +58,29 @@ class Furnish:
         self.base = base
         self.inputs = tuple(inputs)
         self.templates = tuple(templates)
-        self.names = (*(i.to for i in self.inputs), *(t.to for t in self.templates))
 
-    def __call__(self, directory: str, values: Mapping[str, Any]) -> None:
-        """Put everything there, over what an earlier attempt left.
+    def __call__(self, directory: str, values: Mapping[str, Any]) -> list[str]:
+        """Put everything there, over what an earlier attempt left; return the names.
 
         Raises
         ------
         StudyError
-            When an input is not there or a template cannot be rendered.
+            When an input is not there, has no place in the directory, or a template cannot be
+            rendered.
         OSError
             When the system refuses to write.
         """
         where = Path(directory)
-        for item in self.inputs:
-            self._bring(item, where, values)
+        names = [self._bring(item, where, values) for item in self.inputs]
         context = variables_of(values) if self.templates else {}
         for template in self.templates:
             text = _render(template, context)
-            target = _place(where, template.to)
+            target = _place(where, template.to, Source(path=template.path))
             target.write_text(text, encoding="utf-8", newline="")
+            names.append(template.to)
+        return names
 
-    def _bring(self, item: Input, where: Path, values: Mapping[str, Any]) -> None:
+    def _bring(self, item: Input, where: Path, values: Mapping[str, Any]) -> str:
         origin = Path(self.base, item.file.format_map(values)).absolute()
         if not origin.exists():
             raise StudyError(
@@ -87,13 +88,15 @@ class Furnish:
                 source=item.source,
                 hint="paths are relative to the study file",
             )
-        target = _place(where, item.to.format_map(values) or origin.name)
+        name = os.path.normpath(item.to.format_map(values) or origin.name)
+        target = _place(where, name, item.source)
         if item.link:
             target.symlink_to(origin)
         elif origin.is_dir():
             shutil.copytree(origin, target, symlinks=True)
         else:
             shutil.copy2(origin, target)
+        return name
 
 
 def variables_of(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,9 +233,18 @@ def _render(template: Template, context: Mapping[str, Any]) -> str:
     return text
 
 
-def _place(where: Path, name: str) -> Path:
-    """Return the path of a file that is to be made; what is there is removed."""
+def _place(where: Path, name: str, source: Source) -> Path:
+    """Return the path of a file that is to be made; what is there is removed.
+
+    Names may come from parameters, and lead through links that were made just before.
+    """
     target = where / name
+    if name in RESERVED or not target.parent.resolve().is_relative_to(where.resolve()):
+        raise StudyError(
+            f"{name!r} is no place for a file in the run directory {str(where)!r}",
+            source=source,
+            hint="say another name: { file = ..., to = ... }",
+        )
     if target.is_symlink() or target.is_file():
         target.unlink()
     elif target.is_dir():
