@@ -390,6 +390,14 @@ def test_every_mistake_is_told_in_one_go_with_its_file_and_line(sets, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_missing_file_is_one_mistake_whatever_uses_the_parameters(sets):
+    text = HEAD.replace(', "{x}"', "").replace("[study]", "[study]\ntemplates = ['gone.j2']")
+
+    found = mistakes(sets, text + "[parameters]\nn = 1\nx = 1\n")
+
+    assert found == [("the template 'gone.j2' cannot be read: No such file or directory", 2)]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -427,6 +427,38 @@ sort = ["energy"]
     assert (home / "r.h5").exists()
 
 
+def test_what_was_run_is_read_without_the_files_that_the_runs_needed(home):
+    (home / "in.txt").touch()
+    (home / "deck.j2").write_text("energy {{ n }}")
+    name = write(
+        home,
+        """
+[study]
+command = ["cat", "{output_dir}/deck"]
+output_dir = "out/%s"
+inputs = ["in.txt"]
+templates = ["deck.j2"]
+[parameters]
+n = [1, 2]
+[[scoop]]
+file = "stdout.txt"
+scraper = "regex"
+pattern = 'energy (?P<energy>.)'
+""",
+    )
+    assert study.run(name).ok
+    (home / "in.txt").unlink()
+    (home / "deck.j2").unlink()
+
+    assert sorted(study.scoop(name).frame["energy"]) == [1, 2]
+    with pytest.raises(StudyError) as caught:
+        study.run(name)
+    assert len(caught.value.others) == 1
+    write(home, (home / name).read_text().replace("scraper", "scrapr"))
+    with pytest.raises(StudyError, match="has no 'scraper'"):
+        study.scoop(name)
+
+
 def test_a_driver_that_dies_between_the_inputs_and_the_run_leaves_nothing_done_twice(home):
     (home / "in.txt").write_text("x")
     name = write(

@@ -91,11 +91,14 @@ class StudyError(SoopsError):
         Further mistakes of the same study, which are told together with this one.
     partial : object
         What could be read of the study (a ``Study``), so that more can be found in it.
+    only_to_run : bool
+        Whether it matters to those only who run the study: a file that its runs need.
     """
 
     code = ExitCode.STUDY
     others: tuple[SoopsError, ...] = ()
     partial: object = None
+    only_to_run: bool = False
 
     def lines(self) -> list[str]:
         """Return at most three lines for each mistake."""

@@ -80,7 +80,7 @@ def load_module(app: App, path: str | os.PathLike[str]) -> UserModule:
     where = Path(path)
     readers = {suffix for spec in app.registry("reader") for suffix in spec.suffixes}
     if where.suffix in readers and where.suffix != ".py":
-        study = read_study(app, str(path))
+        study = _read_only(app, str(path))
         if study.module is None:
             raise StudyError(
                 f"{str(path)!r} does not describe a program",
@@ -93,6 +93,17 @@ def load_module(app: App, path: str | os.PathLike[str]) -> UserModule:
         app.add(module, plugin_name)
     adapted = app.adapt(module, where)
     return adapted or UserModule(name=module.__name__, path=where)
+
+
+def _read_only(app: App, path: str) -> Study:
+    """Return a study for who does not run it: files that its runs need may be gone."""
+    try:
+        return read_study(app, path)
+    except StudyError as exc:
+        every = (exc, *exc.others)
+        if isinstance(exc.partial, Study) and all(getattr(e, "only_to_run", 0) for e in every):
+            return exc.partial
+        raise
 
 
 def prepare(

@@ -190,9 +190,12 @@ def _read(app: App, reader: ReaderSpec, text: str, source: Source, section: str 
     try:
         study = function(text, source, section)
     except StudyError as exc:
-        if isinstance(exc.partial, Study):
-            raise all_mistakes([exc, *_further_mistakes(app, exc.partial)]) or exc from exc
-        raise
+        if not isinstance(exc.partial, Study):
+            raise
+        whole = all_mistakes([exc, *_further_mistakes(app, exc.partial)])
+        assert isinstance(whole, StudyError)  # one of them is exc
+        whole.partial = exc.partial
+        raise whole from exc
     except SoopsError:
         raise
     except Exception as exc:  # a stranger's code: anything may come

@@ -125,6 +125,7 @@ def read_furnish(study: Table, base: Path) -> Furnish | None:
                 f"the input {entry.file!r} is not there",
                 entry.source,
                 "paths are relative to the study file",
+                only_to_run=True,
             )
     templates = []
     for item, source in _entries(study, "templates", {"file": str, "to": str}):
@@ -181,11 +182,13 @@ def _compile(base: Path, name: str, to: str | None, source: Source) -> Template:
         tree = environment.parse(text, name=name, filename=str(path))
         compiled = environment.from_string(tree)
     except OSError as exc:
-        raise StudyError(
+        error = StudyError(
             f"the template {name!r} cannot be read: {exc.strerror}",
             source=source,
             hint="paths are relative to the study file",
-        ) from exc
+        )
+        error.only_to_run = True
+        raise error from exc
     except UnicodeDecodeError:
         raise StudyError(f"the template {name!r} is not UTF-8 text", source=source) from None
     except jinja2.TemplateSyntaxError as exc:

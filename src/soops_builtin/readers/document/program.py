@@ -34,6 +34,8 @@ class Program:
     command: str | tuple[str, ...]
     """As the file has it, without the lines of ``setup``."""
     furnish: Furnish | None
+    is_whole: bool
+    """Whether all its files are right: what uses the parameters is known then."""
 
 
 def read_program(root: Table, study: Table, source: Source) -> Program | None:
@@ -48,7 +50,9 @@ def read_program(root: Table, study: Table, source: Source) -> Program | None:
         command = ["true"]  # so that the rest is looked at
     options = root.table(schema.OPTIONS)
     defaults = root.table(schema.DEFAULTS)
+    before = study.mistakes.count
     furnish = read_furnish(study, Path(source.path).parent)
+    is_whole = study.mistakes.count == before
     plain = command if isinstance(command, str) else tuple(command)
     info = RunInfo(
         command=_with_setup(study, plain),
@@ -66,7 +70,9 @@ def read_program(root: Table, study: Table, source: Source) -> Program | None:
         furnish=furnish,
     )
     run_function = {"run_function": "preload"} if study.get("preload") else {}
-    return Program(info=info, options=run_function, command=plain, furnish=furnish)
+    return Program(
+        info=info, options=run_function, command=plain, furnish=furnish, is_whole=is_whole
+    )
 
 
 def _environment(study: Table) -> dict[str, str]:

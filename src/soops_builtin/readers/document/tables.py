@@ -26,9 +26,13 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[SoopsError] = []
 
-    def add(self, message: str, source: Source, hint: str | None = None) -> None:
-        """Note a mistake."""
-        self._found.append(StudyError(message, source=source, hint=hint))
+    def add(
+        self, message: str, source: Source, hint: str | None = None, *, only_to_run: bool = False
+    ) -> None:
+        """Note a mistake; ``only_to_run``: it does not matter to who reads what was run."""
+        error = StudyError(message, source=source, hint=hint)
+        error.only_to_run = only_to_run
+        self._found.append(error)
 
     def take(self, error: SoopsError, source: Source | None = None) -> None:
         """Note an error; ``source`` is where it is, if it does not know better."""
