@@ -307,6 +307,10 @@ def test_each_form_knows_its_lines(name, sets):
         ("s.yaml", "a: &a [*a, *a]", "this is not YAML", None),
         ("s.yaml", "study: !!python/name:os.system", "this is not YAML: could not determine", 1),
         ("s.yaml", "", "there is no table [study]", None),
+        ("s.yaml", "study:\n  on: 1\n", "a key is no text", 2),
+        ("s.yaml", "study: {}\nparameters:\n  1: 2\n  n: 1\n", "a key is no text", 3),
+        ("s.yaml", "study: {}\nrun:\n  n: 1\n  n: 1\n", "the key 'n' is given twice", 4),
+        ("s.yaml", "? [a]\n: b\n", "a key is no text", 1),
     ],
 )
 def test_a_text_that_is_not_of_its_form(name, text, message, line, sets):

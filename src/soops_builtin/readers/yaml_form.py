@@ -13,6 +13,9 @@ __all__ = ["read"]
 
 #: Aliases can make a small text stand for a huge one.
 MAX_NODES = 200_000
+_MERGE = "tag:yaml.org,2002:merge"
+#: What a key may be.
+_TEXTS = ("tag:yaml.org,2002:str", _MERGE)
 
 
 def read(text: str, source: Source, section: str | None) -> Study:
@@ -44,7 +47,7 @@ def _parse(text: str, source: Source) -> tuple[Any, dict[Path, int]]:
         if node is None:
             return {}, {}
         lines: dict[Path, int] = {}
-        _note(node, (), lines)
+        _note(node, (), lines, source)
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -59,16 +62,27 @@ def _parse(text: str, source: Source) -> tuple[Any, dict[Path, int]]:
         loader.dispose()
 
 
-def _note(node: Any, path: Path, lines: dict[Path, int]) -> None:
+def _note(node: Any, path: Path, lines: dict[Path, int], source: Source) -> None:
     """Note the line of every key and item below a node."""
     if len(lines) > MAX_NODES:
         raise ValueError(f"it stands for more than {MAX_NODES} values")
     lines.setdefault(path, node.start_mark.line + 1)
     if node.id == "mapping":
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag not in _TEXTS:
+                raise StudyError(
+                    "a key is no text",
+                    source=replace(source, line=line),
+                    hint="write it in quotation marks: '1', 'on'",
+                )
             inner = (*path, key.value)
-            lines.setdefault(inner, key.start_mark.line + 1)
-            _note(value, inner, lines)
+            if inner in lines and key.tag != _MERGE:
+                raise StudyError(
+                    f"the key {key.value!r} is given twice", source=replace(source, line=line)
+                )
+            lines.setdefault(inner, line)
+            _note(value, inner, lines, source)
     elif node.id == "sequence":
         for place, item in enumerate(node.value):
-            _note(item, (*path, place), lines)
+            _note(item, (*path, place), lines, source)
