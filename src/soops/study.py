@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import SoopsError
+from soops.kernel.errors import SoopsError, UsageError
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.values import PlannedRun, RunRecord, Scooped, Summary, UserModule
 
@@ -203,6 +203,8 @@ def scoop(
     app = app or create_app()
     user = module if isinstance(module, UserModule) else load_module(module, app)
     usual = user.results.get("directories", ())
+    if not directories and not usual:
+        raise UsageError("no directory is given", hint="soops-scoop MODULE DIRECTORY...")
     if plugin_module is not None and not isinstance(plugin_module, UserModule):
         plugin_module = load_module(plugin_module, app)
     result = gather(

@@ -117,8 +117,6 @@ def scoop(
     SCOOP_MOD is the script with get_scoop_info(), or a study file. DIRECTORY is a run
     directory, one that holds run directories, or a pattern of these; a study file knows its own.
     """
-    if not directories and scoop_mod.endswith(".py"):
-        raise UsageError("no directory is given", hint="soops-scoop MODULE DIRECTORY...")
     refuse_contradictions(options["reuse"], options["update"], use_plugins, omit_plugins)
     if sort is not None:
         options["sort"] = names(sort, "--sort")
