@@ -8,13 +8,10 @@ from contextlib import closing
 
 from soops.kernel.app import App
 from soops.kernel.errors import SoopsError, UsageError
-from soops.kernel.runs.drive import Drive
-from soops.kernel.runs.jobs import JobMaker
 from soops.kernel.runs.ledger import Ledger, known_runs
 from soops.kernel.runs.options import RunOptions
 from soops.kernel.runs.plan import count_sets, plan_runs
 from soops.kernel.runs.prepare import Prepared
-from soops.kernel.runs.runner_options import runner_of
 from soops.kernel.runs.sources import waits
 from soops.kernel.values import Decision, PlannedRun, RunRecord, Summary
 
@@ -61,6 +58,11 @@ def one_pass(
     on_record : callable, optional
         Called with the record of each run that ended.
     """
+    # A dry run needs no driver.
+    from soops.kernel.runs.drive import Drive
+    from soops.kernel.runs.jobs import JobMaker
+    from soops.kernel.runs.runner_options import runner_of
+
     options = prepared.options
     if options.detach and hasattr(prepared.sets, "waits"):
         raise UsageError(
