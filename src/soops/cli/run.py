@@ -230,9 +230,9 @@ def run(
 ) -> int:
     """Run a program over a parameter space, in parallel.
 
-    CONF is the study: key=value text, or a file (.cfg, .ini, .toml). RUN_MOD is the script
-    that says how the program is run, with get_run_info(); a .toml study may do without. What
-    is finished is not run again, and an interrupted study goes on where it stopped.
+    CONF is the study: key=value text, or a file (.cfg, .ini, .toml, .yaml, .json). RUN_MOD is
+    the script that says how the program is run, with get_run_info(); a study file may do
+    without. What is finished is not run again, and an interrupted study goes on where it stopped.
     """
     # What the person did not say, the study may.
     default = click.core.ParameterSource.DEFAULT

@@ -48,7 +48,7 @@ def info(
     as_json: bool,
     shell: bool,
 ) -> int:
-    """Show the parameters of RUN_MOD, a script with get_run_info() or a .toml study."""
+    """Show the parameters of RUN_MOD, a script with get_run_info() or a study file."""
     from soops import study
 
     module = study.load_module(run_mod, app)

@@ -62,9 +62,8 @@ def check_names(root: Table, study: Table, space: SpaceText, program: Program) -
     elsewhere = _names_of_files(study, program, known | own)
     elsewhere |= _names_of_expressions(root, study, space, program, known)
     used |= elsewhere
-    if (
-        program.is_whole and study.mistakes.count == before
-    ):  # else a mistyped name is told, and its use is missing
+    # Of a mistyped name the use is missing; that is not told again.
+    if program.is_whole and study.mistakes.count == before:
         _refuse_unused(root, space, program, used, own)
     _refuse_unknown(root, study, space, program)
     if space.seed:
