@@ -16,7 +16,7 @@ from soops_builtin.steps.groups import (
     log,
     with_data,
 )
-from soops_builtin.steps.tables import output_path, show_table, write_table
+from soops_builtin.steps.tables import put_table
 
 __all__ = ["check", "pivot"]
 
@@ -82,10 +82,7 @@ def pivot(df: Any, data: Any = None, **kwargs: Any) -> Any:
     values = [find_column(df, name) for name in asked["values"]]
     table = _table(df, index, across, values, asked["aggregate"])
     data.pivot = table
-    for name in asked["output"]:
-        path = output_path(data, name)
-        write_table(table, path)
-    show_table(table, path)
+    put_table(table, data, asked["output"])
     return data
 
 

@@ -23,7 +23,7 @@ from soops_builtin.steps.groups import (
     own_columns,
     with_data,
 )
-from soops_builtin.steps.tables import output_path, show_table, write_table
+from soops_builtin.steps.tables import put_table
 
 __all__ = ["check", "statistics"]
 
@@ -95,10 +95,7 @@ def statistics(df: Any, data: Any = None, **kwargs: Any) -> Any:
     values = _values(df, data, asked["values"], {*by, *over})
     table = _table(df, by, values, asked["what"])
     data.statistics = table
-    for name in asked["output"]:
-        path = output_path(data, name)
-        write_table(table, path)
-    show_table(table, path)
+    put_table(table, data, asked["output"])
     return data
 
 

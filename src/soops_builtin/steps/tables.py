@@ -10,7 +10,7 @@ from typing import Any
 from soops_builtin.steps.cells import is_numeric, is_undefined, shown
 from soops_builtin.steps.groups import counted, say
 
-__all__ = ["output_path", "save", "show_table", "write_table"]
+__all__ = ["output_path", "put_table", "save"]
 
 #: Rows and characters a line that are shown on the screen.
 _ROWS, _WIDTH = 60, 160
@@ -31,6 +31,14 @@ def save(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def put_table(table: Any, data: Any, names: Sequence[str]) -> None:
+    """Write a table to files below the directory of the results, and show it."""
+    paths = [output_path(data, name) for name in names]
+    for path in paths:
+        write_table(table, path)
+    show_table(table, paths[-1])
 
 
 def write_table(table: Any, path: Path) -> None:
