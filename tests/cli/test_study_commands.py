@@ -74,6 +74,26 @@ def test_check_tells_all_mistakes_and_where(file, typed, project):
     ]
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("[run]\nrunner_options = { cpu = 2 }", "unknown option of the runner 'local' 'cpu'"),
+        ("[run]\nrunner = 'locl'", "unknown runner 'locl'"),
+        ("[run]\nrun_function = 'x'", "unknown run function 'x'"),
+        ("[run]\nrunner = 'dask'\nsurvive = true", "runs cannot outlive their driver"),
+        ("[run]\nrunner_options = { memory = -1 }", "memory=-1 is no amount"),
+    ],
+)
+def test_check_knows_what_the_runner_would_refuse(lines, message, file, typed, project):
+    (project / "s.toml").write_text(f"{STUDY}{lines}\n", encoding="utf-8")
+
+    result = typed("soops", "check", file)
+
+    assert result.code in (2, 4)
+    assert message in result.err
+    assert len(result.err.splitlines()) <= 3
+
+
 def test_check_needs_a_study(typed, project):
     assert typed("soops", "check").code == 2
     assert typed("soops", "check", "gone.toml").code == 3

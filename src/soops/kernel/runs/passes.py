@@ -61,7 +61,7 @@ def one_pass(
     # A dry run needs no driver.
     from soops.kernel.runs.drive import Drive
     from soops.kernel.runs.jobs import JobMaker
-    from soops.kernel.runs.runner_options import runner_of
+    from soops.kernel.runs.runner_options import make_runner
 
     options = prepared.options
     if options.detach and hasattr(prepared.sets, "waits"):
@@ -79,9 +79,17 @@ def one_pass(
         str(study.root),
         prepared.amounts,
     )
-    # A runner that refuses its options does so before the ledger writes anything.
+    # A runner that cannot be made says so before the ledger writes anything.
+    made = make_runner(
+        app,
+        options,
+        study.root,
+        say,
+        needs=prepared.amounts.names,
+        furnished=prepared.info.furnish is not None,
+    )
     with (
-        closing(runner_of(app, prepared, say)) as runner,
+        closing(made) as runner,
         Ledger(prepared, options, total, getattr(runner, "held", None)) as ledger,
     ):
         app.emit("soops_study_started", study=study, total=total)

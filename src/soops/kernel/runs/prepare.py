@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import PluginError, StudyError, near_misses
+from soops.kernel.errors import PluginError, StudyError, UsageError, near_misses
 from soops.kernel.plugging.interfaces import Check
 from soops.kernel.plugging.usermodule import import_script
 from soops.kernel.records.rundir import RunTemplate
@@ -22,6 +22,7 @@ from soops.kernel.runs.command import CommandTemplate, fields_of
 from soops.kernel.runs.generate import Compute, computing, generate
 from soops.kernel.runs.older import Older, older_values
 from soops.kernel.runs.options import RunOptions
+from soops.kernel.runs.runner_options import check_runner
 from soops.kernel.runs.sources import Sets
 from soops.kernel.runs.spaces import Built, Space, build_space, check_keys
 from soops.kernel.study.conf import expand, pending_keys, read_study
@@ -155,6 +156,8 @@ def prepare(
             hint="give each parameter one value, which sets may replace",
         )
     compute = _compute(user, options, built, keys, namespace, study.source)
+    amounts = Amounts.of_study(info, options, keys)
+    _check_runner(app, options, amounts, study.source)
     return Prepared(
         run=_study_run(
             replace(study, contracts=contracts), user, template, keys, options, namespace
@@ -171,10 +174,19 @@ def prepare(
         if sets is None and isinstance(space, ParameterSpace)
         else None,
         sets=sets,
-        amounts=Amounts.of_study(info, options, keys),
+        amounts=amounts,
         options=options,
         warnings=built.warnings,
     )
+
+
+def _check_runner(app: App, options: RunOptions, amounts: Amounts, source: Source) -> None:
+    try:
+        check_runner(app, options, amounts.names)
+    except UsageError as exc:
+        if not options.given & {"runner", "runner_options", "resources", "survive"}:
+            exc.source = source  # the study says so, not the person
+        raise
 
 
 def _compute(

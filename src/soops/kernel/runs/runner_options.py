@@ -17,13 +17,34 @@ from soops.kernel.runs.options import RunOptions
 from soops.kernel.study.grammar import parse_dict
 from soops.kernel.values import Source
 
-if typing.TYPE_CHECKING:
-    from soops.kernel.runs.prepare import Prepared
-
-__all__ = ["make_runner", "runner_of", "runner_options"]
+__all__ = ["check_runner", "make_runner", "runner_options"]
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+
+
+def check_runner(app: App, options: RunOptions, needs: Sequence[str] = ()) -> None:
+    """Refuse what the runner that the options name cannot do; nothing is started.
+
+    ``needs`` are the names of the resources that runs may need.
+
+    Raises
+    ------
+    UsageError
+        For an option that it does not have, resources that it does not mind, survival.
+    """
+    spec: RunnerSpec = app.registry("runner").get(options.runner)
+    if options.survive and not spec.detachable:
+        raise UsageError(
+            f"with the runner {options.runner!r} runs cannot outlive their driver",
+            hint="leave --survive out, or choose --runner local",
+        )
+    if needs and not spec.resources:
+        raise UsageError(
+            f"the runner {options.runner!r} minds no resources, but got {', '.join(needs)}",
+            hint="leave them out, or choose another runner: soops plugins shows them",
+        )
+    runner_options(app, options.runner, options.runner_options)
 
 
 def make_runner(
@@ -49,17 +70,7 @@ def make_runner(
     SoopsError
         When it refuses an option, or cannot be started.
     """
-    spec: RunnerSpec = app.registry("runner").get(options.runner)
-    if options.survive and not spec.detachable:
-        raise UsageError(
-            f"with the runner {options.runner!r} runs cannot outlive their driver",
-            hint="leave --survive out, or choose --runner local",
-        )
-    if needs and not spec.resources:
-        raise UsageError(
-            f"the runner {options.runner!r} minds no resources, but got {', '.join(needs)}",
-            hint="leave them out, or choose another runner: soops plugins shows them",
-        )
+    check_runner(app, options, needs)
     given = options.cluster_kwargs
     cluster = (
         parse_dict(given, free_word=False, source=Source(path="--cluster-kwargs"), directives=False)
@@ -92,18 +103,6 @@ def make_runner(
             hint="leave --detach out, or choose a runner of a batch system",
         )
     return runner
-
-
-def runner_of(app: App, prepared: Prepared, say: Callable[[str], None]) -> Runner:
-    """Return the runner of a prepared study; raises as :func:`make_runner` does."""
-    return make_runner(
-        app,
-        prepared.options,
-        prepared.run.root,
-        say,
-        needs=prepared.amounts.names,
-        furnished=prepared.info.furnish is not None,
-    )
 
 
 def runner_options(app: App, runner: str, given: Mapping[str, Any]) -> Any:
