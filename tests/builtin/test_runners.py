@@ -21,6 +21,7 @@ from soops_builtin.runners.dask import cluster as dask_cluster
 from soops_builtin.runners.dask.runner import DaskOptions, DaskRunner
 from soops_builtin.runners.inline import InlineRunner
 from soops_builtin.runners.local import LocalRunner
+from soops_builtin.runners.pace import Pace
 
 
 class TestInline(RunnerContract):
@@ -49,6 +50,25 @@ class TestLocal(RunnerContract):
 
     def test_it_queues_one_job_for_each_worker(self, runner, make_job):
         assert runner.capacity() == 4
+
+    def test_many_short_jobs_are_queued_and_a_long_one_holds_up_none(
+        self, runner, make_job, monkeypatch
+    ):
+        monkeypatch.setattr(Pace, "STOCK", 100.0)  # so that a slow machine, too, has short jobs
+        while runner.capacity() < 2 * (1 + Pace.MOST):
+            tokens = runner.submit([make_job("true") for _ in range(4)])
+            self.collect(runner, list(tokens))
+        gate = Path(make_job("true").directory, "gate")
+        long = make_job(f"while [ ! -e '{gate}' ]; do sleep 0.01; done")
+        short = [make_job("exit 3") for _ in range(runner.capacity() - 1)]
+
+        long_token, *tokens = runner.submit([long, *short])
+
+        assert not runner._backlog
+        ended = self.collect(runner, tokens)
+        assert {outcome.returncode for outcome in ended.values()} == {3}
+        gate.touch()
+        assert self.collect(runner, [long_token])[long_token].state is State.DONE
 
     def test_it_starts_no_more_slots_than_jobs(self, runner, make_job):
         (token,) = runner.submit([make_job("true")])

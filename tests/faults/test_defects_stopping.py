@@ -7,6 +7,7 @@ sends a signal.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -161,6 +162,12 @@ def test_d08_sigkill_of_the_driver_leaves_nothing_and_the_same_command_goes_on(m
     assert result.code == 0
     assert mini.states() == ["done"] * 6
     assert begun <= Counter(path.name for path in mini.directories()), "numbers are kept"
+    lost = [json.loads(path.read_text()) for path in mini.root.glob("*/soops-run.json.attempt-1")]
+    assert {record["state"] for record in lost} == {"lost"}
+    words = Counter(record["message"].split()[-1] for record in lost)
+    assert words["did"] == 2, "what was under way"
+    assert words["began"] == len(lost) - 2, "what only waited in a queue"
+    assert words["began"] > 0
     assert sorted(mini.logs()) == [["start", "end"]] * 4 + [["start", "start", "end"]] * 2
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from soops.api import Job, Outcome, RunnerSetup, Slot, State, Update, UsageError, Watch
+from soops_builtin.runners.pace import Pace
 
 if TYPE_CHECKING:
     from soops.api import RunnerError
@@ -21,11 +22,13 @@ _serial = itertools.count(1)
 
 
 class LocalRunner:
-    """Feeds ``n_workers`` slots, each with one job ahead, so that none waits for the driver.
+    """Feeds ``n_workers`` slots, each with a job or more ahead, so that none waits for the driver.
 
-    A job queued behind a long one is taken back when another slot runs idle. A job that names
-    resources is queued in no slot: it waits here until there is room for it, and what was
-    submitted after it waits, too, so that none is overtaken for ever.
+    Of short jobs so many are queued (:class:`Pace`) that the driver, which has to share the
+    processors with them, need not be woken for each. A job queued behind a long one is taken
+    back when another slot runs idle. A job that names resources is queued in no slot: it waits
+    here until there is room for it, and what was submitted after it waits, too, so that none is
+    overtaken for ever.
 
     Parameters
     ----------
@@ -38,8 +41,8 @@ class LocalRunner:
         For cluster arguments: there is no cluster.
     """
 
-    #: Jobs queued in a slot while one is under way.
-    ahead = 1
+    #: Says how many jobs are queued in a slot while one is under way.
+    pace = Pace
 
     def __init__(self, setup: RunnerSetup) -> None:
         if setup.cluster_kwargs:
@@ -51,6 +54,7 @@ class LocalRunner:
         if not Slot.ends_trees():
             setup.say("this system ends process groups only: daemons of a run may outlive it")
         self._n_slots = max(1, setup.n_workers)
+        self._pace = self.pace()
         self._survive = setup.survive
         self._slots: list[Slot] = []
         self._watch: Watch[Slot] = Watch()
@@ -68,7 +72,7 @@ class LocalRunner:
     def capacity(self) -> int:
         """Return how many jobs it would take now."""
         under_way = len(self._where) + len(self._backlog)
-        return self._n_slots * (1 + self.ahead) - under_way
+        return self._n_slots * (1 + self._pace.ahead) - under_way
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
         """Take jobs; those that find an idle slot begin at once."""
@@ -89,6 +93,9 @@ class LocalRunner:
             timeout = self._look_for_room(self._room, timeout)
         if self._updates:
             timeout = 0.0
+        elif timeout > 0.0 and len(self._slots) == self._n_slots:
+            queued = min(len(slot.pending) for slot in self._slots) - 1
+            self._pace.rest(queued, timeout)
         unsent = [slot for slot in self._slots if slot.unsent]
         for slot in unsent:
             slot.flush()
@@ -132,10 +139,9 @@ class LocalRunner:
 
     def _feed(self) -> None:
         """Hand out the backlog; when it is empty, let idle slots help busy ones."""
+        fed: set[Slot] = set()
         while self._backlog:
             slot = self._slot_for(self._backlog[0][1])
-            if slot is None and not self._backlog[0][1].resources:
-                return  # all have enough
             if slot is None:
                 break
             token, job = self._backlog.popleft()
@@ -143,10 +149,15 @@ class LocalRunner:
                 job = self._room.take(token, job, slot)
             self._where[token] = slot
             if self._survive:
-                slot.send(token, job, claim=token, survives=True)
+                slot.put(token, job, claim=token, survives=True)
             else:
-                slot.send(token, job)
+                slot.put(token, job)
+            fed.add(slot)
+        for slot in fed:
+            slot.flush()
             self._note_running(slot)
+        if self._backlog and not self._backlog[0][1].resources:
+            return  # all have enough
         idle = sum(not slot.pending for slot in self._slots) + self._n_slots - len(self._slots)
         for slot in self._slots:
             if len(self._asked) >= idle:
@@ -201,7 +212,7 @@ class LocalRunner:
                 self._drop(slot, slot.fileno())
                 slot.close()
                 return self._new_slot(job.launch)
-        return best if best is not None and len(best.pending) <= self.ahead else None
+        return best if best is not None and len(best.pending) <= self._pace.ahead else None
 
     def _new_slot(self, launch: str) -> Slot:
         slot = Slot(launch)
@@ -218,6 +229,7 @@ class LocalRunner:
         fd = slot.fileno()
         for update in slot.receive():
             if update.outcome is not None:
+                self._pace.note(update.outcome.elapsed)
                 del self._where[update.token]
                 self._forget(update.token)
                 self._running.discard(update.token)

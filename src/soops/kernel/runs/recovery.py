@@ -20,6 +20,7 @@ from soops.kernel.records.directories import decoded
 from soops.kernel.records.index import Index, IndexRow, record_row
 from soops.kernel.records.journal import Entry, Journal
 from soops.kernel.records.record import write_record
+from soops.kernel.records.rundir import PARAMETERS_NAME, SCRIPT_NAME
 from soops.kernel.runs.judging import judge
 from soops.kernel.runs.orphans import end_marked
 from soops.kernel.runs.prepare import Prepared
@@ -117,7 +118,7 @@ def _settle(
         outcome = outcome_in(token) if token is not None and token.ended else None
         if token is None or outcome is None:
             end_marked(where)
-            record = _lost_record(prepared, row, entry)
+            record = _lost_record(prepared, row, entry, where)
         else:
             ended += 1
             outcome = judge(outcome, isinstance(token.command, str), prepared.info.accept_exit)
@@ -189,10 +190,18 @@ def _record(
     )
 
 
-def _lost_record(prepared: Prepared, row: IndexRow, entry: Entry) -> RunRecord:
-    text = "the driver ended before the run did"
+def _lost_record(prepared: Prepared, row: IndexRow, entry: Entry, where: str) -> RunRecord:
+    text = f"the driver ended before the run {'began' if _is_untouched(where) else 'did'}"
     outcome = Outcome(state=State.LOST, cause="driver", host=entry.host, message=text)
     return replace(_record(prepared, row, entry, outcome, ""), started=entry.time)
+
+
+def _is_untouched(where: str) -> bool:
+    """Return whether nothing is in a run directory but what is written before a run begins."""
+    try:
+        return set(os.listdir(where)) <= {PARAMETERS_NAME, SCRIPT_NAME}
+    except OSError:
+        return False
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -139,7 +139,19 @@ class Slot:
         survives: bool = False,
         lease: float | None = None,
     ) -> None:
-        """Give it a job.
+        """Give it a job; see :meth:`put`."""
+        self.put(token, job, claim, survives, lease)
+        self.flush()
+
+    def put(
+        self,
+        token: str,
+        job: Job,
+        claim: str | None = None,
+        survives: bool = False,
+        lease: float | None = None,
+    ) -> None:
+        """Give it a job with the next :meth:`flush`: one for several costs less.
 
         Parameters
         ----------
@@ -164,7 +176,7 @@ class Slot:
             message["survives"] = True
         if lease is not None:
             message["lease"] = lease
-        self._write(message)
+        self._write(message, later=True)
 
     def renew(self, token: str, lease: float) -> None:
         """Let the job under way go on for so many seconds from now, if it has a lease."""
@@ -184,13 +196,14 @@ class Slot:
         with self._lock:
             self._send_unsent()
 
-    def _write(self, message: dict[str, Any]) -> None:
+    def _write(self, message: dict[str, Any], later: bool = False) -> None:
         import json
 
         data = json.dumps(message).encode() + b"\n"
         with self._lock:
             self._unsent += data
-            self._send_unsent()
+            if not later:
+                self._send_unsent()
 
     def _send_unsent(self) -> None:
         if self._popen is None or self._popen.stdin is None or self._popen.stdin.closed:
