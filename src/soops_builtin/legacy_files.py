@@ -33,6 +33,8 @@ PARAMETERS = "soops-parameters.csv"
 MIGRATIONS = ".soops/migrations"
 #: The last line of a log; without it the table may be older than the runs.
 LAST_LINE = "the parameters of all runs are in"
+#: Bytes of a file of parameters that are read at a time; nearly all are shorter.
+PIECE = 65536
 #: Names of run directories that are held at a time while the table is written.
 WINDOW = 50_000
 
@@ -283,12 +285,22 @@ def _files(study: StudyRun) -> Iterator[bytes]:
     """Yield the content of each run's file by number; those that are damaged are left out."""
     for directory in _run_directories(study):
         try:
-            with open(f"{directory}/{PARAMETERS}", "rb") as file:  # noqa: PTH123 (hot)
-                data = file.read()
+            data = _content(f"{directory}/{PARAMETERS}")
         except OSError:
             continue
         if data.startswith(b"pkey,") and data.endswith(b"\n") and data.count(b"\n") > 1:
             yield data.rstrip(b"\n") + b"\n"
+
+
+def _content(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        pieces = [os.read(fd, PIECE)]
+        while len(pieces[-1]) == PIECE:
+            pieces.append(os.read(fd, PIECE))
+    finally:
+        os.close(fd)
+    return b"".join(pieces)
 
 
 def _run_directories(study: StudyRun) -> Iterator[str]:

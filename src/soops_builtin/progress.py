@@ -67,11 +67,8 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.hint = PreloadHint(self.study.run_function)
-
-    @property
-    def live(self) -> bool:
-        """Whether the stream is a terminal that can rewrite its line."""
-        return self.stream.isatty()
+        #: Whether the stream is a terminal that can rewrite its line.
+        self.live = self.stream.isatty()
 
     def run_started(self, run: PlannedRun) -> None:
         """Count a run that was handed over."""

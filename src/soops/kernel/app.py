@@ -34,7 +34,7 @@ class App:
         self.loaded = loaded
         self._registries: dict[str, registry.Registry[Any]] = {}
         self._muted: set[tuple[str, str]] = set()
-        self._impls: dict[str, list[Any]] = {}
+        self._impls: dict[str, list[Any]] = {}  # without those that are muted
 
     @classmethod
     def create(cls, disabled: Iterable[str] = (), found: Sequence[Found] | None = None) -> App:
@@ -121,15 +121,17 @@ class App:
         impls = self._impls.get(event)
         if impls is None:
             caller = getattr(self.loaded.manager.hook, event)
-            impls = self._impls[event] = list(reversed(caller.get_hookimpls()))
+            impls = self._impls[event] = [
+                impl
+                for impl in reversed(caller.get_hookimpls())
+                if (event, impl.plugin_name) not in self._muted
+            ]
         for impl in impls:
-            key = (event, impl.plugin_name)
-            if key in self._muted:
-                continue
             try:
-                impl.function(*(kwargs[name] for name in impl.argnames))
+                impl.function(*[kwargs[name] for name in impl.argnames])
             except Exception as exc:  # a stranger's code: the study goes on
-                self._muted.add(key)
+                self._muted.add((event, impl.plugin_name))
+                self._impls[event] = [other for other in self._impls[event] if other is not impl]
                 log.warning(
                     "plugin %r raised %s in %s and is not told any more: %s",
                     impl.plugin_name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 import zlib
 from collections.abc import Mapping
@@ -54,13 +55,14 @@ _DAMAGED = "run this parameter set again, or remove the file; the other runs are
 
 #: One line for each member, so that people can read it; one call, so that it is quick.
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",\n", ": ")).encode
+_fields_of = operator.attrgetter(*FIELDS)
 
 # --- values and JSON ---------------------------------------------------------------------
 
 
 def record_to_dict(record: RunRecord) -> dict[str, Any]:
     """Return a record as plain JSON values; parameters keep their types (see ``identity``)."""
-    given = {name: getattr(record, name) for name in FIELDS}
+    given = dict(zip(FIELDS, _fields_of(record), strict=True))
     given["state"] = record.state.value
     for name in ("elapsed", "cpu_time"):
         value = given[name]
@@ -69,8 +71,19 @@ def record_to_dict(record: RunRecord) -> dict[str, Any]:
     if not isinstance(record.command, str):
         given["command"] = list(record.command)
     given["parameters"] = {key: to_jsonable(value) for key, value in record.parameters.items()}
-    given["provenance"] = {key: to_jsonable(value) for key, value in record.provenance.items()}
+    given["provenance"] = _provenance(record.provenance)
     return given
+
+
+def _provenance(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return provenance as JSON values; that of the runs of a pass is one and the same object."""
+    global _last
+    if _last[0] is not values:
+        _last = (values, {key: to_jsonable(value) for key, value in values.items()})
+    return _last[1]
+
+
+_last: tuple[Mapping[str, Any], dict[str, Any]] = ({}, {})
 
 
 def record_from_dict(given: Mapping[str, Any]) -> RunRecord:
@@ -293,7 +306,9 @@ def _render(record: RunRecord) -> bytes:
 
 def render_dict(given: Mapping[str, Any]) -> bytes:
     """Return the text of a record in JSON form, the checksum of what stands before it last."""
-    text = _encode({key: given[key] for key in given if key != "checksum"})
+    if "checksum" in given:
+        given = {key: given[key] for key in given if key != "checksum"}
+    text = _encode(given)
     body = text[:-1].encode("ascii") + b","
     return b'%b%b%08x"\n}\n' % (body, _MARK, zlib.crc32(body))
 

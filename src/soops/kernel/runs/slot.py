@@ -131,16 +131,9 @@ class Slot:
 
     # --- to the slot
 
-    def send(
-        self,
-        token: str,
-        job: Job,
-        claim: str | None = None,
-        survives: bool = False,
-        lease: float | None = None,
-    ) -> None:
+    def send(self, token: str, job: Job, claim: str | None = None, **how: Any) -> None:
         """Give it a job; see :meth:`put`."""
-        self.put(token, job, claim, survives, lease)
+        self.put(token, job, claim, **how)
         self.flush()
 
     def put(

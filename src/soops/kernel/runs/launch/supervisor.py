@@ -63,6 +63,8 @@ class Supervisor:
         self.host = os.uname().nodename
         self.env = dict(os.environb)
         self.stuck: set[int] = set()
+        #: Whether nobody is left: so nobody can come back before the next start.
+        self.childless = False
         self.pumps: dict[int, Pump] = {}
         self.cpu = children_cpu()
         self.floor = own_peak()
@@ -111,6 +113,7 @@ class Supervisor:
             env[os.fsencode(MARK)] = os.fsencode(f"{job['directory']}#{job['attempt']}")
             os.chdir(job["cwd"])
             self._prepare(job, env)
+            self.childless = False
             self.main = self.start(job, arrange(job, self.pumps), env)
         except (OSError, ValueError, TypeError) as exc:
             self._finish_pumps()
@@ -163,11 +166,12 @@ class Supervisor:
 
     def _reap(self) -> bool:
         """Collect the children that ended; return whether any is left."""
-        while True:
+        while not self.childless:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return False
+                self.childless = True
+                break
             if not pid:
                 return True
             if pid in self.keep:
@@ -177,6 +181,7 @@ class Supervisor:
             self.peak = max(self.peak, usage.ru_maxrss * RSS_UNIT)
             if pid == self.main:
                 self.status, self.ended = status, time.monotonic()
+        return False
 
     def _sample(self) -> None:
         members = self._members()
