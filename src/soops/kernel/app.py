@@ -131,7 +131,7 @@ class App:
                 impl.function(*[kwargs[name] for name in impl.argnames])
             except Exception as exc:  # a stranger's code: the study goes on
                 self._muted.add((event, impl.plugin_name))
-                self._impls[event] = [other for other in self._impls[event] if other is not impl]
+                self._impls.pop(event, None)  # made anew without it
                 log.warning(
                     "plugin %r raised %s in %s and is not told any more: %s",
                     impl.plugin_name,
