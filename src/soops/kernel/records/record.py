@@ -78,9 +78,11 @@ def record_to_dict(record: RunRecord) -> dict[str, Any]:
 def _provenance(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return provenance as JSON values; that of the runs of a pass is one and the same object."""
     global _last
-    if _last[0] is not values:
-        _last = (values, {key: to_jsonable(value) for key, value in values.items()})
-    return _last[1]
+    known, found = _last
+    if known is not values:
+        found = {key: to_jsonable(value) for key, value in values.items()}
+        _last = (values, found)
+    return found
 
 
 _last: tuple[Mapping[str, Any], dict[str, Any]] = ({}, {})
