@@ -112,8 +112,8 @@ class Supervisor:
                 env[os.fsencode(name)] = os.fsencode(value)
             env[os.fsencode(MARK)] = os.fsencode(f"{job['directory']}#{job['attempt']}")
             os.chdir(job["cwd"])
-            self._prepare(job, env)
             self.childless = False
+            self._prepare(job, env)
             self.main = self.start(job, arrange(job, self.pumps), env)
         except (OSError, ValueError, TypeError) as exc:
             self._finish_pumps()
