@@ -113,6 +113,25 @@ def test_values_that_a_set_does_not_have_are_those_of_the_study():
     assert found == [(0.0, "go"), (1, "go")]
 
 
+def test_sets_that_listen_are_not_asked_far_ahead_however_short_the_runs_are(monkeypatch):
+    monkeypatch.setattr("soops_builtin.runners.pace.Pace.STOCK", 1000.0)
+    ahead = []
+
+    class Listening:
+        told = 0
+
+        def __iter__(self):
+            for x in range(30):
+                ahead.append(x - self.told)
+                yield {"x": x}
+
+        def tell(self, values, record):
+            self.told += 1
+
+    assert run(Listening(), n_workers=2).counts == {"done": 30}
+    assert max(ahead) <= 2 * 2
+
+
 def test_a_repeated_set_is_run_once():
     summary = run([{"x": 1}, {"x": 2}, {"x": 1}], n_workers=2)
     assert (summary.total, summary.counts) == (2, {"done": 2})

@@ -55,6 +55,8 @@ class LocalRunner:
             setup.say("this system ends process groups only: daemons of a run may outlive it")
         self._n_slots = max(1, setup.n_workers)
         self._pace = self.pace()
+        if setup.adaptive:
+            self._pace.most = min(1, self._pace.most)
         self._survive = setup.survive
         self._slots: list[Slot] = []
         self._watch: Watch[Slot] = Watch()

@@ -18,6 +18,8 @@ class Pace:
     ----------
     ahead : int
         Jobs to be queued in a slot while one is under way.
+    most : int
+        A bound of it.
     """
 
     #: Jobs queued in a slot, at least and at most.
@@ -27,6 +29,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.ahead = self.LEAST
+        self.most = self.MOST
         self._each = 1.0
 
     def note(self, elapsed: float | None) -> None:
@@ -34,7 +37,7 @@ class Pace:
         if elapsed is None:
             return
         self._each = max(elapsed, 0.75 * self._each + 0.25 * elapsed, 1e-6)
-        self.ahead = min(max(self.LEAST, int(self.STOCK / self._each)), self.MOST)
+        self.ahead = min(max(self.LEAST, int(self.STOCK / self._each)), self.most)
 
     def rest(self, queued: int, timeout: float) -> None:
         """Sleep while all slots have enough to do.

@@ -43,6 +43,9 @@ class RunnerSetup:
     furnished : bool
         Whether run directories have files of their own (inputs, rendered templates) before
         their run begins: it has to find them there.
+    adaptive : bool
+        Whether the source of the sets is told how they end, and may go by that: it should not
+        be asked for more sets ahead than it takes to keep the workers busy.
     """
 
     n_workers: int = 2
@@ -53,6 +56,7 @@ class RunnerSetup:
     survive: bool = False
     detach: bool = False
     furnished: bool = False
+    adaptive: bool = False
 
 
 class Runner(Protocol):

@@ -87,6 +87,7 @@ def one_pass(
         say,
         needs=prepared.amounts.names,
         furnished=prepared.info.furnish is not None,
+        adaptive=hasattr(prepared.sets, "tell"),
     )
     with (
         closing(made) as runner,

@@ -55,6 +55,7 @@ def make_runner(
     *,
     needs: Sequence[str] = (),
     furnished: bool = False,
+    adaptive: bool = False,
 ) -> Runner:
     """Return the runner that the options name, made with what they say of it.
 
@@ -64,6 +65,8 @@ def make_runner(
         The names of the resources that runs may need.
     furnished : bool
         Whether run directories have files of their own before a run begins.
+    adaptive : bool
+        Whether the source of the sets is told how they end.
 
     Raises
     ------
@@ -86,6 +89,7 @@ def make_runner(
         survive=options.survive,
         detach=options.detach,
         furnished=furnished,
+        adaptive=adaptive,
     )
     try:
         runner: Runner = app.resolve("runner", options.runner)(setup)
