@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any, TypedDict
 
 from soops.kernel.errors import StudyError
@@ -198,7 +197,7 @@ class DirectoryReader:
             record, problem = None, exc.message
         if record is not None:
             if named is None or named[1] == record["pkey"]:
-                return self._of_record(name, record, named), problem
+                return self.of_record(name, record, named), problem
             problem = f"the record in {path!r} is that of another run, {record['pkey']}"
         row, trouble = self._of_parameters(name, path, named)
         return row, problem or trouble
@@ -213,9 +212,10 @@ class DirectoryReader:
         match = _NAME(name)
         return (int(match[1]), match[2]) if match is not None else None
 
-    def _of_record(
+    def of_record(
         self, name: str, record: dict[str, Any], named: tuple[int, str] | None
     ) -> IndexRow:
+        """Return the row of a record, with the number and key that the name carries."""
         number = named[0] if named is not None else record["number"]
         return {
             "directory": name,
@@ -384,7 +384,7 @@ def read_directories(
     problems : list, optional
         Gets a ``(directory, reason)`` for each directory that was not read, or not in full.
     """
-    reader = DirectoryReader(Path(root), template)
+    reader = DirectoryReader(root, template)
     for name in sorted(reader.names()):
         row, problem = reader.read(name)
         if problem is not None and problems is not None:

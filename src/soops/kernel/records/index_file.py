@@ -35,6 +35,7 @@ __all__ = [
     "mark_clean",
     "mark_used",
     "open_file",
+    "order",
     "roll_back",
     "snapshot",
     "to_row",
@@ -53,11 +54,10 @@ _PIECE = 1 << 20
 #: Bytes above which a reader's copy is not in memory: some 300000 runs.
 LARGE = 128 << 20
 
+#: Rows are put in by directory; these orders are made when the first ones are there.
+_ORDERS = ("pkey", "identity", "number")
 _SCHEMA = f"""
 CREATE TABLE runs ({", ".join(COLUMNS)}, PRIMARY KEY (directory));
-CREATE INDEX runs_pkey ON runs (pkey);
-CREATE INDEX runs_identity ON runs (identity);
-CREATE INDEX runs_number ON runs (number);
 CREATE TABLE problems (directory PRIMARY KEY, reason);
 PRAGMA user_version = {VERSION};
 """
@@ -129,6 +129,18 @@ def snapshot(root: str) -> sqlite3.Connection | None:
     except (sqlite3.Error, OSError, AttributeError, ValueError) as exc:
         log.debug("the index %r is not used: %s", path, exc)
         return None
+
+
+def order(connection: sqlite3.Connection) -> None:
+    """Make the orders in which rows are looked up, those that are not there.
+
+    Raises
+    ------
+    sqlite3.Error
+        When the file cannot be written, or somebody reads it.
+    """
+    for column in _ORDERS:
+        connection.execute(f"CREATE INDEX IF NOT EXISTS runs_{column} ON runs ({column})")
 
 
 def mark_used(root: str) -> None:

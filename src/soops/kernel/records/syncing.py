@@ -6,23 +6,46 @@ Only ``index`` uses it; nothing here knows a database.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 
 from soops.kernel.errors import StudyError
 from soops.kernel.records.directories import DirectoryReader, IndexRow, Problem, put_under_way
+from soops.kernel.records.helpers import read_each
 from soops.kernel.records.journal import Entry
 from soops.kernel.records.roots import read_study_file
 from soops.kernel.records.rundir import RunTemplate
+from soops.kernel.values.frozen import dataclass
 
 __all__ = [
     "Reading",
+    "Synced",
     "compare",
     "describe_differences",
     "drop_copies",
     "is_set_aside",
     "remembered_template",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """What bringing an index up to date came to.
+
+    Attributes
+    ----------
+    read, dropped : int
+        Directories that were read, and rows whose directory is gone.
+    problems : list
+        ``(directory, reason)`` of what could not be read, or not believed.
+    ended : list of str
+        Of the runs that the journal has under way, those that did end: their directories.
+    """
+
+    read: int = 0
+    dropped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
 
 def compare(
@@ -67,10 +90,9 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
-    def rows(self, names: Iterable[str]) -> Iterator[IndexRow]:
-        """Yield the rows of those directories that are of runs."""
-        for name in names:
-            row, problem = self.reader.read(name)
+    def rows(self, names: Sequence[str]) -> Iterator[IndexRow]:
+        """Yield the rows of those directories that are of runs; of many in any order."""
+        for name, row, problem in read_each(self.reader, names):
             if problem is not None:
                 self.problems.append((name, problem))
             if row is None:
