@@ -35,6 +35,7 @@ from soops.api import (
 )
 from soops.kernel.plugging import discovery, hookspecs
 from soops.kernel.plugging.discovery import Found
+from soops.kernel.plugging.installed import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
@@ -523,23 +524,12 @@ def test_sentence_10_nearest_wins(monkeypatch, tmp_path):
         module = make(name, answers=name != "a")
         entries.append(Found(name=name, value=module.__name__, distribution=distribution))
 
-    def metadata_of(item):
-        return {"METADATA": f"Metadata-Version: 2.1\nName: {item.distribution}\nVersion: 1\n\n"}
-
     monkeypatch.setattr(
         discovery,
-        "entry_points",
-        lambda: types.SimpleNamespace(
-            select=lambda group: [
-                types.SimpleNamespace(
-                    name=item.name,
-                    value=item.value,
-                    dist=types.SimpleNamespace(read_text=metadata_of(item).get),
-                )
-                for item in entries
-                if group == "soops"
-            ]
-        ),
+        "read_entries",
+        lambda groups: [
+            Entry("soops", item.name, item.value, item.distribution, "1") for item in entries
+        ],
     )
     app = App.create()
 

@@ -17,14 +17,10 @@ from typing import Any
 
 import pluggy
 
-from soops.kernel.errors import near_misses
+from soops.kernel.errors import PluginError, near_misses
 from soops.kernel.plugging import hookspecs
+from soops.kernel.plugging.installed import Entry, read_entries
 from soops.kernel.values.frozen import dataclass
-
-if sys.version_info >= (3, 12):
-    from importlib.metadata import entry_points
-else:
-    from importlib_metadata import entry_points
 
 __all__ = [
     "GROUP",
@@ -98,39 +94,67 @@ class PluginInfo:
 
 def discover(groups: Iterable[str] = (GROUP, *LONE_GROUPS)) -> tuple[Found, ...]:
     """Return the plugins that are installed, nearest first; nothing is imported."""
-    found = []
-    everything = entry_points()  # once: each call reads those of every distribution
-    for group in groups:
-        for entry in everything.select(group=group):
-            name, version = _name_and_version(entry.dist)
-            found.append(
-                Found(
-                    name=entry.name,
-                    value=entry.value,
-                    group=group,
-                    distribution=name,
-                    version=version,
-                )
-            )
-    unique = {(item.group, item.name, item.value, item.distribution): item for item in found}
+    wanted = tuple(groups)
+    entries = read_entries(wanted)
+    if entries is None:
+        entries = _by_library(wanted)
+    unique = dict.fromkeys(
+        Found(
+            name=entry.name,
+            value=entry.value,
+            group=entry.group,
+            distribution=entry.distribution,
+            version=entry.version,
+        )
+        for group in wanted
+        for entry in entries
+        if entry.group == group
+    )
     return tuple(
         sorted(
-            unique.values(),
+            unique,
             key=lambda item: (item.distribution == OWN_DISTRIBUTION, item.name, item.value),
         )
     )
 
 
-def _name_and_version(distribution: Any) -> tuple[str, str]:
-    """Return what a distribution is called, without a parser of mail for the two lines."""
-    if distribution is None:
-        return "", ""
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    lines = text.partition("\n\n")[0].splitlines()
-    fields = dict(line.split(": ", 1) for line in lines if line.startswith(("Name: ", "Version: ")))
-    if len(fields) == 2:
-        return fields["Name"].strip(), fields["Version"].strip()
-    return distribution.name or "", distribution.version or ""
+def _by_library(groups: Iterable[str]) -> list[Entry]:
+    """Return entry points wherever they are: in archives, or behind an import hook."""
+    if sys.version_info >= (3, 12):
+        from importlib.metadata import distributions, entry_points
+    else:
+        from importlib_metadata import distributions, entry_points
+
+    try:
+        everything = entry_points()  # once: each call reads those of every distribution
+    except Exception as exc:
+        raise _unreadable(distributions(), exc) from exc
+    return [
+        Entry(
+            group,
+            entry.name,
+            entry.value,
+            (entry.dist.name or "") if entry.dist else "",
+            (entry.dist.version or "") if entry.dist else "",
+        )
+        for group in groups
+        for entry in everything.select(group=group)
+    ]
+
+
+def _unreadable(everything: Iterable[Any], exc: Exception) -> PluginError:
+    """Return the error that says which distribution has entry points that cannot be read."""
+    name = "an installed distribution"
+    for distribution in everything:
+        try:
+            list(distribution.entry_points)
+        except Exception:
+            name = repr(distribution.name)
+            break
+    return PluginError(
+        f"the entry points of {name} cannot be read: {_reason(exc)}",
+        hint="install it again, or remove it",
+    )
 
 
 def disabled_names(extra: Iterable[str] = ()) -> tuple[str, ...]:
