@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import io
+import itertools
 import math
 import pickle
 import re
@@ -338,7 +339,11 @@ class _Finish:
             raise Refused("an array without values")
         if new.dtype.hasobject:
             flat = new.reshape(-1, order="A")
-            if not _PLAIN.issuperset(map(type, flat)):
+            # Most arrays hold values, or lists of values: seen without a call for each.
+            nested = [item for item in flat.tolist() if type(item) not in _PLAIN]
+            if not _ROWS.issuperset(map(type, nested)) or not _PLAIN.issuperset(
+                map(type, itertools.chain.from_iterable(nested))
+            ):
                 for place, item in enumerate(flat):
                     flat[place] = self.value(item)
         return new
@@ -363,6 +368,7 @@ class _Finish:
 
 
 _PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, datetime.datetime})
+_ROWS = frozenset({list, tuple})
 _STAND_INS = (_Call, _Dtype, _Array, _NdarrayName, _StructData, type)
 _HANDLERS: dict[type, Callable[[_Finish, Any], Any]] = {
     list: _Finish.list,

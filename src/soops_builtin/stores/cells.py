@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+import itertools
 import json
 import math
 from collections import OrderedDict
@@ -21,9 +22,22 @@ import pandas as pd  # noqa: TID253
 
 from soops.api import StudyError
 
-__all__ = ["as_lists", "decode", "encode", "first_strange", "is_utf8", "labels", "objects"]
+__all__ = [
+    "ROWS",
+    "SIMPLE",
+    "as_lists",
+    "decode",
+    "encode",
+    "first_strange",
+    "is_utf8",
+    "labels",
+    "objects",
+]
 
-_SIMPLE = frozenset({int, float, str, bool, type(None), bytes, complex})
+#: Types that are written as they are, alone and in lists.
+SIMPLE = frozenset({int, float, str, bool, type(None), bytes, complex, datetime.datetime})
+#: Types of rows of values.
+ROWS = frozenset({list, tuple})
 _LEAVES: tuple[type, ...] = (
     bool,
     int,
@@ -48,12 +62,16 @@ _LEAVES: tuple[type, ...] = (
 
 def first_strange(values: Iterable[Any]) -> type | None:
     """Return the type of the first value that is not plain; None when all are."""
+    # Most columns hold simple values, or lists of them: seen without a look at each.
+    values = [value for value in values if type(value) not in SIMPLE]
+    if ROWS.issuperset(map(type, values)) and SIMPLE.issuperset(
+        map(type, itertools.chain.from_iterable(values))
+    ):
+        return None
     for value in values:
         kind = type(value)
-        if kind in _SIMPLE:
-            continue
         if kind in (list, tuple, set, frozenset):
-            inner = None if _SIMPLE.issuperset(map(type, value)) else first_strange(value)
+            inner = first_strange(value)
         elif kind in (dict, OrderedDict) or kind.__module__ == "soops.base":
             inner = first_strange(dict.keys(value)) or first_strange(dict.values(value))
         elif kind is np.ndarray:
@@ -93,7 +111,7 @@ def as_lists(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, np.datetime64):
         return as_lists(value.tolist()) if value.dtype.hasobject else value.tolist()
     if isinstance(value, (list, tuple)):
-        if _SIMPLE.issuperset(map(type, value)):
+        if SIMPLE.issuperset(map(type, value)):
             return value
         items = [as_lists(item) for item in value]
         return items if isinstance(value, list) else tuple(items)
@@ -104,10 +122,7 @@ def as_lists(value: Any) -> Any:
 
 def objects(values: Sequence[Any]) -> Any:
     """Return a Series of the values as they are; lists stay lists."""
-    cells = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values):
-        cells[place] = value
-    return pd.Series(cells, dtype=object)
+    return pd.Series(np.fromiter(values, dtype=object, count=len(values)), dtype=object)
 
 
 def labels(names: Sequence[Any]) -> Any:

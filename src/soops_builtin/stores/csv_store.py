@@ -22,7 +22,7 @@ import pandas as pd  # noqa: TID253 (a heavy leaf)
 from soops.api import Scooped, Source, StudyError
 from soops.ioutils import read_value
 from soops_builtin.stores.atomic import refuse_empty, replacing
-from soops_builtin.stores.cells import as_lists, labels, objects
+from soops_builtin.stores.cells import ROWS, SIMPLE, as_lists, labels, objects
 
 __all__ = ["meta_path", "read", "write", "write_meta"]
 
@@ -111,6 +111,9 @@ def _texts(values: Any) -> Iterable[Any]:
         return cells  # type: ignore[no-any-return]
     if kinds <= {float}:
         return [None if cell != cell else cell for cell in cells]
+    if kinds <= ROWS:
+        simple = SIMPLE.issuperset
+        return [str(cell) if simple(map(type, cell)) else _text(cell) for cell in cells]
     return map(_text, cells)
 
 

@@ -104,11 +104,12 @@ def _home(_: str | None) -> str:
 
 def real_path(path: str, parents: dict[str, str]) -> str:
     """Return a path with the links in its parent resolved; ``parents`` remembers those."""
-    parent, name = os.path.split(path)
+    parent, slash, name = path.rpartition(os.sep)
+    parent += slash
     real = parents.get(parent)
     if real is None:
-        real = parents[parent] = os.path.realpath(parent)
-    return os.path.join(real, name)
+        real = parents[parent] = os.path.join(os.path.realpath(parent), "")
+    return real + name
 
 
 def find_roots(directories: Iterable[str | os.PathLike[str]]) -> list[str]:

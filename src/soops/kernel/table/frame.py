@@ -216,10 +216,8 @@ def _numbers(values: Sequence[Any]) -> Any:
 
 
 def _objects(values: Sequence[Any]) -> Any:
-    cells = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values):  # one by one: lists of equal length stay lists
-        cells[place] = value
-    return pd.Series(cells, dtype=object)
+    # One by one: lists of equal length stay lists.
+    return pd.Series(np.fromiter(values, dtype=object, count=len(values)), dtype=object)
 
 
 def make_frame(data: Mapping[Any, Any], length: int) -> Any:
