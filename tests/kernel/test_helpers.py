@@ -28,7 +28,7 @@ BEGIN = """
     from soops.kernel.records.rundir import RunTemplate
 
     helpers.MANY, helpers.CHUNK = 10, 3
-    helpers._cpus = lambda: 3
+    helpers.available_cpus = lambda: 3
     root, driver, forks = sys.argv[1], os.getpid(), []
 
     def fork(real=os.fork):
@@ -106,7 +106,7 @@ def record(number: int, values: dict) -> RunRecord:
 @pytest.fixture(scope="module")
 def truth(root):
     """What one process reads."""
-    rows, problems, forks, files = run(root, "helpers._cpus = lambda: 1\ntell()")
+    rows, problems, forks, files = run(root, "helpers.available_cpus = lambda: 1\ntell()")
     assert (len(rows), forks) == (COUNT, 0)
     assert len(problems) == COUNT // 10 + 1, "damaged records, and the copy"
     return rows, problems, files

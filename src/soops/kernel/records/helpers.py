@@ -20,6 +20,7 @@ from typing import NoReturn, cast
 from soops.kernel.errors import StudyError
 from soops.kernel.records.directories import DirectoryReader, IndexRow
 from soops.kernel.records.record import load_record
+from soops.kernel.values.processors import available_cpus
 
 __all__ = ["MANY", "read_each"]
 
@@ -50,7 +51,7 @@ def read_each(reader: DirectoryReader, names: Sequence[str]) -> Iterator[Read]:
     names : sequence of str
         Directories relative to its root.
     """
-    count = min(_cpus() - 1, MOST_HELPERS) if len(names) >= MANY else 0
+    count = min(available_cpus() - 1, MOST_HELPERS) if len(names) >= MANY else 0
     if count < 1 or not _may_fork():
         yield from _read(reader, names)
         return
@@ -72,10 +73,6 @@ def read_each(reader: DirectoryReader, names: Sequence[str]) -> Iterator[Read]:
 def _read(reader: DirectoryReader, names: Sequence[str]) -> Iterator[Read]:
     for name in names:
         yield (name, *reader.read(name))
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _may_fork() -> bool:

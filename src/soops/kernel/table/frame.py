@@ -103,7 +103,7 @@ def column(values: Sequence[Any]) -> Any:
         if kinds <= {int, float} and kinds:
             return _numbers(values)
         if kinds == {str} or kinds <= {complex, int, float}:
-            if any(type(value) is int and abs(value) > _EXACT for value in values):
+            if int in kinds and any(type(v) is int and abs(v) > _EXACT for v in values):
                 return _objects(values)
             kind = complex if complex in kinds else None
             filled = [math.nan if value is None else value for value in values]

@@ -14,7 +14,7 @@ from typing import Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import SoopsError, StudyError, UsageError
-from soops.kernel.table.directories import find_roots
+from soops.kernel.table.lookout import Lookout
 from soops.kernel.table.options import ScoopOptions
 from soops.kernel.table.scoop import find_run_directories, scoop_rows
 from soops.kernel.table.shape import check_shapes
@@ -173,26 +173,19 @@ def _table(
 ) -> tuple[Scooped, bool]:
     """Return the table, and whether it differs from the stored one."""
     path = options.results_path
-    stored = None
     if options.reuse or options.update:
         if path.exists():
-            stored = _load(store, path, info, say)
-        else:
-            say(f"no stored results in {path}: scooping")
-    if stored is not None and options.reuse:
-        _warn_if_stale(app, stored, directories, info)
-        return stored, False
+            with Lookout(directories, info, alone=options.debug or options.n_workers == 1) as out:
+                stored = _load(store, path, info, say)
+                if options.update:
+                    return _updated(app, info, stored, out, options, say, progress)
+                _warn_if_stale(app, stored, out, info)
+                return stored, False
+        say(f"no stored results in {path}: scooping")
+
     info = _with_digests(app, info)
     found = find_run_directories(directories, info)
-    if not found:
-        places = ", ".join(str(directory) for directory in directories)
-        raise StudyError(
-            f"no run directory in {places}" if places else "no directory is given",
-            hint=f"a run directory holds {info.items[0].pattern!r} or soops-parameters.csv",
-        )
-    if stored is not None:
-        roots = find_roots(directories)
-        return _updated(app, info, stored, (found, roots), options, say, progress)
+    _refuse_nothing(found, directories, info)
 
     from soops.kernel.table.frame import build
 
@@ -203,20 +196,34 @@ def _table(
     return replace(scooped, output_dir=options.output_dir), True
 
 
+def _refuse_nothing(
+    found: Sequence[str], directories: Sequence[str | Path], info: ScoopInfo
+) -> None:
+    if not found:
+        places = ", ".join(str(directory) for directory in directories)
+        raise StudyError(
+            f"no run directory in {places}" if places else "no directory is given",
+            hint=f"a run directory holds {info.items[0].pattern!r} or soops-parameters.csv",
+        )
+
+
 def _updated(
     app: App,
     info: ScoopInfo,
     stored: Scooped,
-    where: tuple[Sequence[str], Sequence[str]],
+    lookout: Lookout,
     options: ScoopOptions,
     say: Say,
     progress: Progress | None,
 ) -> tuple[Scooped, bool]:
-    """Return the stored table with what is new; ``where``: run directories, their roots."""
+    """Return the stored table with what is new."""
     from soops.kernel.table.update import merge, plan_update
 
-    found, roots = where
-    plan = plan_update(stored, found, info, roots)
+    info = _with_digests(app, info)
+    seen = lookout.seen(info)
+    found = seen.directories
+    _refuse_nothing(found, lookout.directories, info)
+    plan = plan_update(stored, found, info, seen.roots, seen.stamps)
     say(
         f"results directories: {len(found)} (new: {plan.n_new}, changed: {plan.n_changed}, "
         f"gone: {plan.n_gone})"
@@ -327,20 +334,18 @@ def _with_digests(app: App, info: ScoopInfo) -> ScoopInfo:
     return with_digests(info, lambda name: app.resolve("scraper", name))
 
 
-def _warn_if_stale(
-    app: App, stored: Scooped, directories: Sequence[str | Path], info: ScoopInfo
-) -> None:
+def _warn_if_stale(app: App, stored: Scooped, lookout: Lookout, info: ScoopInfo) -> None:
     from soops.kernel.table.update import plan_update
 
     if "stamp" not in stored.meta.columns:
         return  # of soops 2026.2: what it was made from is not known
     try:
         info = _with_digests(app, info)
-        found = find_run_directories(directories, info)
+        seen = lookout.seen(info)
     except SoopsError as exc:
         log.warning("%s; the stored table is used all the same", exc.message)
         return
-    plan = plan_update(stored, found, info, find_roots(directories))
+    plan = plan_update(stored, seen.directories, info, seen.roots, seen.stamps)
     if plan.todo or plan.n_gone:
         log.warning(
             "the stored table is not up to date (new directories: %d, changed: %d, gone: %d); "

@@ -21,19 +21,12 @@ from soops.kernel.app import App
 from soops.kernel.errors import SoopsError
 from soops.kernel.table.directories import abbreviate, find_run_directories
 from soops.kernel.table.shape import shape
+from soops.kernel.table.stamps import RECORD, find_item, look_at
 from soops.kernel.values import FileRead, ScoopedRow, ScoopInfo, ScoopItem
+from soops.kernel.values.processors import available_cpus
 
-__all__ = [
-    "RECORD",
-    "find_item",
-    "find_run_directories",
-    "look_at",
-    "scoop_directory",
-    "scoop_rows",
-]
+__all__ = ["find_run_directories", "scoop_directory", "scoop_rows"]
 
-#: The file whose columns are those of soops itself.
-RECORD = "soops-run.json"
 RECORD_COLUMNS = ("state", "returncode", "number")
 #: Below so many directories no process is started.
 MIN_PARALLEL = 200
@@ -157,33 +150,6 @@ def scoop_rows(
         yield row
 
 
-def find_item(directory: str, item: ScoopItem) -> tuple[tuple[str, ...], tuple[float, ...], str]:
-    """Return the files that an item stands for, their mtimes, and the stamp of the item.
-
-    A file of just this name comes before the reading of the name as a pattern. When there
-    is none, it is one file without a time.
-    """
-    path = os.path.join(directory, item.pattern)
-    mtime, stamp = look_at(path)
-    if mtime != mtime and glob.has_magic(item.pattern):
-        names = sorted(glob.glob(item.pattern, root_dir=directory))
-        if names:
-            paths = tuple(os.path.join(directory, name) for name in names)
-            mtimes, stamps = zip(*map(look_at, paths), strict=True)
-            each = "; ".join(map(" ".join, zip(names, stamps, strict=True)))
-            return paths, mtimes, f"{item.digest} {each}"
-    return (path,), (mtime,), f"{item.digest} {stamp}"
-
-
-def look_at(path: str) -> tuple[float, str]:
-    """Return the mtime of a file in seconds, NaN when there is none, and its stamp."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return math.nan, "-"
-    return status.st_mtime, f"{status.st_size}:{status.st_mtime_ns}"
-
-
 def _rows(
     directories: Sequence[str],
     info: ScoopInfo,
@@ -219,7 +185,7 @@ def _in_processes(
     # multiprocessing and concurrent.futures are for those who need them.
     from soops.kernel.table import workers
 
-    count = n_workers or workers.available_cpus()
+    count = n_workers or available_cpus()
     calls = []
     for item in info.items:
         function = scrapers[item.scraper] if isinstance(item.scraper, str) else item.scraper

@@ -24,7 +24,7 @@ from soops.kernel.table.frame import (
     meta_frame,
     own_name,
 )
-from soops.kernel.table.scoop import RECORD, find_item, look_at
+from soops.kernel.table.stamps import stamps_now
 from soops.kernel.values import Scooped, ScoopedRow, ScoopInfo
 from soops.kernel.values.frozen import dataclass
 
@@ -56,7 +56,11 @@ class Plan:
 
 
 def plan_update(
-    stored: Scooped, directories: Sequence[str], info: ScoopInfo, roots: Sequence[str] = ()
+    stored: Scooped,
+    directories: Sequence[str],
+    info: ScoopInfo,
+    roots: Sequence[str] = (),
+    stamps: Mapping[str, list[str]] | None = None,
 ) -> Plan:
     """Compare a stored table with the run directories as they are now.
 
@@ -72,11 +76,14 @@ def plan_update(
         The items; a table that was made from others is out of date.
     roots : sequence of str
         Where ``directories`` were found: what is not found there any more is gone.
+    stamps : mapping, optional
+        Directory to its stamps, when somebody has looked already.
     """
     parents: dict[str, str] = {}
     shown = [expand_home(str(rdir)) for rdir in _column(stored.frame, "rdir")]
     places = {real_path(path, parents): place for place, path in enumerate(shown)}
-    stamps = _stamps(stored.meta)
+    old = _stamps(stored.meta)
+    now = stamps or {}
     keep: dict[str, int] = {}
     todo: list[str] = []
     n_new = 0
@@ -86,7 +93,7 @@ def plan_update(
         if place is None:
             n_new += 1
             todo.append(directory)
-        elif stamps.get(place) == _stamps_now(directory, info):
+        elif old.get(place) == (now.get(directory) or stamps_now(directory, info)):
             keep[real] = place
         else:
             todo.append(directory)
@@ -199,13 +206,6 @@ def parameter_keys_of(scooped: Scooped, info: ScoopInfo) -> tuple[Any, ...]:
         if number < len(info.items) and info.items[number].is_parameters:
             keys.update(dict.fromkeys(given))
     return tuple(keys)
-
-
-def _stamps_now(directory: str, info: ScoopInfo) -> list[str]:
-    """Return the stamps of the items of a directory, and of its record, as they are now."""
-    stamps = [find_item(directory, item)[2] for item in info.items]
-    mtime, stamp = look_at(os.path.join(directory, RECORD))
-    return stamps if math.isnan(mtime) else [*stamps, stamp]
 
 
 def _relative(filename: str, directory: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing
-import os
 import signal
 import sys
 import types
@@ -27,7 +26,7 @@ from soops.kernel.plugging.registry import import_target
 from soops.kernel.plugging.specs import ScraperSpec
 from soops.kernel.plugging.usermodule import import_script
 
-__all__ = ["Sent", "available_cpus", "map_chunks", "restore", "send"]
+__all__ = ["Sent", "map_chunks", "restore", "send"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,13 +94,6 @@ def restore(sent: Sent) -> Callable[..., Any]:
     if sent.args or sent.kwargs:
         return functools.partial(function, *sent.args, **dict(sent.kwargs))
     return function  # type: ignore[no-any-return]
-
-
-def available_cpus() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def map_chunks(
