@@ -6,7 +6,6 @@ no terminal, plain lines are printed, at most one every few seconds.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -108,6 +107,8 @@ class Progress:
         self.last = now
         text = self._text(now)
         if self.live:
+            import shutil  # for terminals
+
             width = shutil.get_terminal_size().columns - 1
             self.stream.write("\r\x1b[K" + text[:width])
             self.on_line = True

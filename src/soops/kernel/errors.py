@@ -5,7 +5,6 @@ Anyone may import this module; it imports nothing of soops but ``values``.
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Collection, Iterable
 
@@ -161,6 +160,8 @@ def near_misses(word: str, known: Iterable[str]) -> str:
     known : iterable of str
         What would have been right.
     """
+    import difflib  # for who mistyped
+
     close = difflib.get_close_matches(word, sorted(set(known)), n=3, cutoff=0.6)
     if not close:
         return ""

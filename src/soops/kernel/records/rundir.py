@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -328,6 +327,8 @@ def remove_unbegun(directory: str, others: Sequence[str] = ()) -> None:
             for name in ours:
                 path = f"{directory}/{name}"
                 if os.path.isdir(path) and not os.path.islink(path):
+                    import shutil
+
                     shutil.rmtree(path)
                 else:
                     Path(path).unlink(missing_ok=True)
