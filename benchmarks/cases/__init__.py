@@ -9,6 +9,9 @@ __all__ = ["load"]
 
 def load() -> None:
     """Register every benchmark."""
-    rooms = ("running", "queueing", "preloading", "gathering", "finding", "language", "starting")
+    rooms = (
+        *("running", "planning", "queueing", "preloading", "gathering", "finding", "language"),
+        "starting",
+    )
     for name in rooms:
         importlib.import_module(f"benchmarks.cases.{name}")

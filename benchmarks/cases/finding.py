@@ -24,7 +24,7 @@ print(len([row for row in rows if int(row["n"]) < 5]), len(rows))
 
 
 @cache
-def _study(top: Path, python: str, count: int) -> Path:
+def study_of(top: Path, python: str, count: int) -> Path:
     """Return a directory with a study of so many runs that are done."""
     folder = top / f"study-{count}"
     folder.mkdir()
@@ -44,7 +44,7 @@ def _floor(workshop: Workshop, folder: Path) -> Side:
 @benchmark("find", "a query over 10000 runs", goal=1.0, pairs=7)
 def find(workshop: Workshop) -> tuple[Side, Side]:
     """With the index, against reading a file of each run."""
-    folder = _study(workshop.top, workshop.python, workshop.size(10000, 100))
+    folder = study_of(workshop.top, workshop.python, workshop.size(10000, 100))
     words = ("-m", "soops", "find", "-q", "n < 5", "-k", "output_dir", str(folder / "runs"))
     return (
         Side(label=workshop.ours, words=(workshop.python, *words)),
@@ -57,7 +57,7 @@ def find(workshop: Workshop) -> tuple[Side, Side]:
 )
 def rebuild(workshop: Workshop) -> tuple[Side, Side]:
     """When the index is lost."""
-    folder = _study(workshop.top, workshop.python, workshop.size(10000, 100))
+    folder = study_of(workshop.top, workshop.python, workshop.size(10000, 100))
     words = ("-m", "soops", "index", "--rebuild", str(folder / "runs"))
 
     def lose(directory: Path) -> None:

@@ -136,10 +136,10 @@ def scoop(workshop: Workshop) -> tuple[Side, Side]:
     return _ours(workshop, root), peer
 
 
-@benchmark("scoop-peer", "1000 directories, `load_split_options` and a log", goal=0.2, pairs=3)
+@benchmark("scoop-peer", "the same 10000 directories", goal=1 / 15, pairs=1)
 def scoop_peer(workshop: Workshop) -> tuple[Side, Side]:
     """Against what scooped the same files before."""
-    root = _tree(workshop.top, workshop.size(1000, 50))
+    root = _tree(workshop.top, workshop.size(10000, 50))
     code = "import sys; from soops.scoop_outputs import main; sys.exit(main())"
     peer = Side(
         label="soops-scoop 2026.2",

@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from soops.kernel.records import index_file, syncing
@@ -25,6 +25,8 @@ from soops.kernel.records.directories import (
 )
 from soops.kernel.records.index_file import (
     COLUMNS,
+    KNOWN,
+    from_known,
     from_row,
     from_sql,
     is_busy,
@@ -179,31 +181,38 @@ class Index:
 
     # --- looking up -----------------------------------------------------------------------
 
-    def lookup_pkeys(self, pkeys: Sequence[str]) -> dict[str, IndexRow]:
-        """Return the rows of these keys; their ``parameters`` stay JSON text."""
-        return self._lookup("pkey", pkeys)
+    def lookup_pkeys(self, pkeys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return what is ``KNOWN`` of the runs of these keys."""
+        return self._lookup("pkey", pkeys, whole=False)
 
-    def lookup_identities(self, identities: Sequence[str]) -> dict[str, IndexRow]:
-        """Return the rows of these identities; of several with one, that of lowest number."""
-        return self._lookup("identity", [mark for mark in identities if mark])
+    def lookup_identities(self, identities: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the same of these identities; of several with one, that of lowest number."""
+        return self._lookup("identity", [mark for mark in identities if mark], whole=False)
 
-    def _lookup(self, column: str, keys: Sequence[str]) -> dict[str, IndexRow]:
+    def _lookup(self, column: str, keys: Sequence[str], *, whole: bool) -> dict[str, Any]:
         self.commit()
-        found: dict[str, IndexRow] = {}
+        found: dict[str, Any] = {}
+        columns = COLUMNS if whole else KNOWN
+        named: Callable[[tuple[Any, ...]], Any] = from_row if whole else from_known
+        query = f"SELECT {', '.join(columns)} FROM runs WHERE {column} IN"
         for start in range(0, len(keys), BATCH):
-            part = [to_sql(key) for key in keys[start : start + BATCH]]
-            marks = ", ".join("?" * len(part))
-            for row in self._select(f"WHERE {column} IN ({marks}) ORDER BY number", part):
-                self._add(found, row, column)
+            part: Sequence[Any] = keys[start : start + BATCH]
+            if not "".join(part).isascii():
+                part = list(map(to_sql, part))
+            order = f"({', '.join('?' * len(part))}) ORDER BY number"
+            for values in self._open.execute(f"{query} {order}", part).fetchall():
+                row = named(values)
+                if found.setdefault(row[column], row) is not row:
+                    self._add(found, row, column)
         if self._pending:
             wanted = set(keys)
-            for row in self._pending.values():
-                if row[column] in wanted:  # type: ignore[literal-required]
-                    self._add(found, row, column)
+            for waiting in self._pending.values():
+                if waiting[column] in wanted:  # type: ignore[literal-required]
+                    self._add(found, waiting, column)
         return found
 
-    def _add(self, found: dict[str, IndexRow], row: IndexRow, column: str) -> None:
-        key: str = row[column]  # type: ignore[literal-required]
+    def _add(self, found: dict[str, Any], row: Any, column: str) -> None:
+        key = row[column]
         other = found.setdefault(key, row)
         if other["directory"] != row["directory"] and column == "identity":
             log.warning(
@@ -216,7 +225,7 @@ class Index:
 
     def lookup_directories(self, directories: Sequence[str]) -> dict[str, IndexRow]:
         """Return the rows of these directories; their ``parameters`` stay JSON text."""
-        return self._lookup("directory", directories)
+        return self._lookup("directory", directories, whole=True)
 
     def unmarked(self) -> set[int]:
         """Return the numbers of runs without a record that no driver has called finished."""

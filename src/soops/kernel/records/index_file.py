@@ -28,6 +28,8 @@ from soops.kernel.records.lock import STATE_DIR, read_holder
 
 __all__ = [
     "COLUMNS",
+    "KNOWN",
+    "from_known",
     "from_row",
     "from_sql",
     "in_memory",
@@ -45,6 +47,11 @@ __all__ = [
 log = logging.getLogger("soops")
 
 COLUMNS = tuple(get_type_hints(IndexRow))
+#: What there is to know of a run for who plans: of many thousands, without what is long.
+KNOWN = (
+    *("directory", "number", "pkey", "identity", "state", "cause", "returncode", "signal"),
+    *("started", "ended", "elapsed", "host", "attempts"),
+)
 #: Raised whenever the columns change: an index of another version is made anew.
 VERSION = 1
 #: Seconds that a driver and a reader wait for each other.
@@ -307,11 +314,20 @@ def from_sql(value: Any) -> Any:
 
 def from_row(values: tuple[Any, ...]) -> IndexRow:
     """Return the row that :func:`to_row` was given."""
-    if bytes in map(type, values):
-        values = tuple(map(from_sql, values))
-    row = dict(zip(COLUMNS, values, strict=True))
+    row = _named(COLUMNS, values)
     row["finished"] = bool(row["finished"])
     return cast("IndexRow", row)
+
+
+def from_known(values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return ``KNOWN`` columns of a row."""
+    return _named(KNOWN, values)
+
+
+def _named(columns: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+    if bytes in map(type, values):
+        values = tuple(map(from_sql, values))
+    return dict(zip(columns, values, strict=True))
 
 
 def is_busy(exc: Exception) -> bool:

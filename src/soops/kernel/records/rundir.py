@@ -122,6 +122,13 @@ class RunTemplate:
         """Return the same below the root, as :meth:`parse` takes it."""
         return f"{self._prefix}{number:03d}-{pkey}{self._suffix}"
 
+    def path_of(self, name: str, number: int, pkey: str) -> str | None:
+        """Return :meth:`directory` of a run in the directory ``name``; None for other names."""
+        stem = f"{number:03d}-{pkey}"
+        if name == self._prefix + stem + self._suffix:
+            return self._before + stem + self._after
+        return None
+
     def parse(self, name: str) -> tuple[int, str] | None:
         """Return the number and key in a name below the root; None when it is no such name.
 

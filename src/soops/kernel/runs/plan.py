@@ -159,12 +159,13 @@ class _Planner:
         marks = {key: mark for mark, key in missing.items()}
         for index, values, key in chunk:
             row = rows.get(key)
-            mark = marks.get(key) or (row and row["identity"]) or ""
+            mark = marks.get(key)
+            if row is not None:
+                # A directory keeps the key in its name, by whatever way its set was found.
+                key, mark = row["pkey"], mark or row["identity"]
             if not mark:
                 mark = identity(_hashed(values, self.unhashed))
-            # A directory keeps the key in its name, by whatever way its set was found.
-            key = row["pkey"] if row is not None else key
-            yield self._one(_parameter_set(index, values, key, mark), row)
+            yield self._one(index, values, key, mark, row)
 
     def _lookup_older(self, items: list[_Keyed]) -> dict[str, Mapping[str, Any]]:
         """Return the rows of sets whose values soops 2026.2 read otherwise, by their keys now."""
@@ -177,12 +178,19 @@ class _Planner:
                 keys[pkey(_hashed(values, self.unhashed))] = key
         return {keys[key]: row for key, row in self.known.lookup_pkeys(list(keys)).items()}
 
-    def _one(self, item: ParameterSet, row: Mapping[str, Any] | None) -> PlannedRun:
+    def _one(
+        self,
+        index: int,
+        given: dict[str, Any],
+        key: str,
+        mark: str,
+        row: Mapping[str, Any] | None,
+    ) -> PlannedRun:
         prepared = self.prepared
         if row is None:
             number = self.number
             self.number += 1
-            directory = prepared.template.directory(number, item.pkey)
+            directory = prepared.template.directory(number, key)
         else:
             number = row["number"]
             if number < 0:  # in a renamed directory of long ago
@@ -190,14 +198,14 @@ class _Planner:
                 self.number += 1
             directory = self._known_directory(row)
         values = {
-            **item.values,
+            **given,
             prepared.info.output_key: directory,
             SCRIPT_DIR: prepared.info.base,
         }
         decision, reason = self._decide(directory, values, row)
         wanted = self.whole or decision is not Decision.SKIP
         return PlannedRun(
-            parameters=item,
+            parameters=_parameter_set(index, given, key, mark),
             number=number,
             directory=directory,
             command=self._command(values, directory) if wanted else "",
@@ -217,8 +225,9 @@ class _Planner:
 
     def _known_directory(self, row: Mapping[str, Any]) -> str:
         name, template = row["directory"], self.prepared.template
-        if name == template.name(row["number"], row["pkey"]):
-            return template.directory(row["number"], row["pkey"])
+        path = template.path_of(name, row["number"], row["pkey"])
+        if path is not None:
+            return path
         parsed = template.parse(name)
         if parsed is not None:
             return template.directory(*parsed)
@@ -237,14 +246,16 @@ class _Planner:
         state = _STATES[row["state"]]
         if self.options.rerun:
             return self._decide_rerun(state, _how(state, row), directory, values, row)
+        if state is State.DONE:
+            if self._is_finished(directory, values, row):
+                return Decision.SKIP, FINISHED
+            return Decision.RERUN, "it ended well but the check does not find it finished"
         if state in UNDER_WAY:
             return Decision.RERUN, "it was interrupted"
         if state in BAD:
             return Decision.RERUN, f"the last attempt ended {_how(state, row)}"
         if self._is_finished(directory, values, row):
             return Decision.SKIP, FINISHED
-        if state is State.DONE:
-            return Decision.RERUN, "it ended well but the check does not find it finished"
         return Decision.RERUN, "not finished"
 
     def _decide_rerun(
