@@ -256,3 +256,24 @@ def test_rows_larger_than_the_pipe_arrive(root, truth):
     """
     rows, problems, forks, files = run(root, code)
     assert (rows, problems, files, forks) == (*truth, 2)
+
+
+def test_helpers_do_not_outlive_a_killed_driver(root):
+    code = """
+        import signal
+
+        def read(reader, names):
+            print(*forks, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+            yield
+
+        helpers._read, helpers.CHUNK = read, 1
+        tell()
+    """
+    text = textwrap.dedent(BEGIN) + textwrap.dedent(code)
+    # Its end is that of the last process that has its standard output.
+    done = subprocess.run(
+        [sys.executable, "-c", text, str(root)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == -9
+    assert len(done.stdout.split()) == 2
