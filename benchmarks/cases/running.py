@@ -81,7 +81,7 @@ def _runs(name: str, full: int, pairs: int) -> None:
         return ours(workshop, count), peer
 
 
-_runs("runs-1000", 1000, 5)
+_runs("runs-1000", 1000, 11)
 _runs("runs-10000", 10000, 3)
 
 

@@ -52,12 +52,17 @@ BEGIN = """
 """
 
 
-def run(root, code: str) -> list:
-    """Return what a process printed last: rows, problems, number of forks, open files."""
+def process(root, code: str) -> subprocess.CompletedProcess:
+    """Return the end of a process: that of the last one that has its standard output."""
     text = textwrap.dedent(BEGIN) + textwrap.dedent(code)
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", text, str(root)], capture_output=True, text=True, timeout=60
     )
+
+
+def run(root, code: str) -> list:
+    """Return what a process printed: rows, problems, number of forks, open files."""
+    done = process(root, code)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return json.loads(done.stdout)
@@ -270,10 +275,6 @@ def test_helpers_do_not_outlive_a_killed_driver(root):
         helpers._read, helpers.CHUNK = read, 1
         tell()
     """
-    text = textwrap.dedent(BEGIN) + textwrap.dedent(code)
-    # Its end is that of the last process that has its standard output.
-    done = subprocess.run(
-        [sys.executable, "-c", text, str(root)], capture_output=True, text=True, timeout=60
-    )
+    done = process(root, code)
     assert done.returncode == -9
     assert len(done.stdout.split()) == 2
