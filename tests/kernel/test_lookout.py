@@ -62,6 +62,19 @@ def never_here(monkeypatch):
     return forbid
 
 
+@pytest.fixture
+def looked_here(monkeypatch):
+    """Say how often this process has looked."""
+    looked = []
+
+    def find(*args):
+        looked.append(1)
+        return find_run_directories(*args)
+
+    monkeypatch.setattr(lookout, "find_run_directories", find)
+    return looked
+
+
 @pytest.mark.parametrize("given", [["a root*"], ["a root*/1*", "a root*"], [None], []], ids=repr)
 def test_the_second_process_sees_what_this_one_would(runs, never_here, given):
     given = [runs if name is None else name for name in given]
@@ -101,16 +114,21 @@ def test_of_few_directories_no_process_is_started(runs, monkeypatch):
         "print('{')",
         "import os; os.kill(os.getpid(), 9)",
         "import no_such_module",
+        "import json, sys; question = json.load(sys.stdin); sys.path[:] = question.pop(); "
+        "from soops.kernel.table.lookout import main; main(*question[:2], 'latin-1')",
     ],
 )
-def test_a_process_that_is_not_up_to_it_is_done_without(runs, monkeypatch, code, capfd):
+def test_a_process_that_is_not_up_to_it_is_done_without(
+    runs, monkeypatch, looked_here, code, capfd
+):
     monkeypatch.setattr(lookout, "_CODE", code)
     with Lookout([runs], INFO) as out:
         assert len(out.seen(INFO).directories) == 12
+    assert looked_here == [1]
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_process_that_would_warn_leaves_it_to_this_one(runs, monkeypatch):
+def test_a_process_that_would_warn_leaves_it_to_this_one(runs, monkeypatch, looked_here):
     trouble = (
         "import os\n"
         "def scandir(path, real=os.scandir):\n"
@@ -121,15 +139,9 @@ def test_a_process_that_would_warn_leaves_it_to_this_one(runs, monkeypatch):
     )
     begin, rest = lookout._CODE.split("from soops", 1)
     monkeypatch.setattr(lookout, "_CODE", f"{begin}\n{trouble}from soops{rest}")
-    looked = []
-    monkeypatch.setattr(
-        lookout,
-        "find_run_directories",
-        lambda *args, real=find_run_directories: looked.append(1) or real(*args),
-    )
     with Lookout([runs], INFO) as out:
         assert len(out.seen(INFO).directories) == 12
-    assert looked == [1]
+    assert looked_here == [1]
 
 
 def test_no_process_more_is_no_error(runs, monkeypatch):

@@ -149,7 +149,7 @@ def _are_many(directories: Sequence[str | Path]) -> bool:
 def _start(directories: Sequence[str | Path], info: ScoopInfo) -> subprocess.Popen[bytes] | None:
     patterns = [item.pattern for item in info.items]
     paths = [os.fspath(directory) for directory in directories]
-    question = json.dumps([paths, patterns, sys.path])
+    question = json.dumps([paths, patterns, sys.getfilesystemencoding(), sys.path])
     try:
         # A file and not a pipe: nobody waits for who reads it.
         with open(os.memfd_create("soops"), "r+b") as file:
@@ -165,8 +165,10 @@ def _start(directories: Sequence[str | Path], info: ScoopInfo) -> subprocess.Pop
         return None
 
 
-def main(directories: Sequence[str], patterns: Sequence[str]) -> None:
+def main(directories: Sequence[str], patterns: Sequence[str], encoding: str) -> None:
     """Be the second process: print what there is, or end with 1."""
+    if sys.getfilesystemencoding() != encoding:  # names would be other texts: -X utf8
+        sys.exit(1)
     info = ScoopInfo(items=tuple(ScoopItem(pattern=name, scraper="") for name in patterns))
     logging.getLogger("soops").addHandler(_Strict())
     stamps = {name: stamps_now(name, info) for name in find_run_directories(directories, info)}
