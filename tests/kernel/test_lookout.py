@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from soops.kernel.app import App
 from soops.kernel.errors import StudyError
 from soops.kernel.table import lookout
 from soops.kernel.table.directories import find_roots, find_run_directories
-from soops.kernel.table.gather import ScoopOptions, gather
 from soops.kernel.table.lookout import Lookout
 from soops.kernel.table.stamps import stamps_now
-from soops.kernel.values import ScoopInfo, ScoopItem, UserModule
+from soops.kernel.values import ScoopInfo, ScoopItem
 
 
 def read(filename, rdata=None):
@@ -167,34 +165,3 @@ def test_who_leaves_early_ends_the_process(runs, monkeypatch):
         process = out._process
         assert process.poll() is None
     assert process.returncode == -9
-
-
-def test_an_update_is_the_same_with_and_without_it(runs, never_here, tmp_path):
-    app = App.create()
-    module = UserModule(name="mod", path=Path("mod.py"), scoop_info=INFO)
-
-    def scoop(name, **more):
-        said = []
-        options = ScoopOptions(
-            output_dir=tmp_path, results=tmp_path / f"{name}.h5", call_plugins=False, **more
-        )
-        result = gather(app, module, [runs], options, said.append)
-        return result.scooped, [line for line in said if "directories" in line]
-
-    for record in runs.glob("*/soops-run.json"):  # they are none
-        record.unlink()
-    scoop("with")
-    scoop("without")
-    (runs / "6" / "log.txt").write_text("changed")
-    (runs / "2" / "log.txt").unlink()
-    (runs / "12").mkdir()
-    (runs / "12" / "log.txt").write_text("new")
-    slow, lines = scoop("without", update=True, n_workers=1)
-    never_here()
-    quick, same = scoop("with", update=True)
-    assert lines == same == ["results directories: 12 (new: 1, changed: 1, gone: 1)"]
-    assert quick.frame.drop(columns="time").equals(slow.frame.drop(columns="time"))
-    assert repr(quick.meta.to_numpy().tolist()) == repr(slow.meta.to_numpy().tolist())
-    assert "changed" in quick.frame["value 1"].tolist()
-    _, lines = scoop("with", update=True)
-    assert lines == ["results directories: 12 (new: 0, changed: 0, gone: 0)"]
