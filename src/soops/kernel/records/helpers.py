@@ -89,40 +89,46 @@ class _Helpers:
     def __init__(
         self, reader: DirectoryReader, chunks: Sequence[Sequence[str]], count: int
     ) -> None:
+        self._reader, self._chunks, self._count = reader, chunks, count
         self._left = dict.fromkeys(range(len(chunks)))
+        self._received: dict[int, bytearray] = {}
+        self._pids: list[int] = []
         self._jobs, entry = os.pipe()
         os.write(entry, b"".join(map(_NUMBER.pack, self._left)))
         os.close(entry)
-        self._received: dict[int, bytearray] = {}
-        self._pids: list[int] = []
-        for _ in range(count):
-            with contextlib.suppress(OSError):  # no process or file more is allowed
-                self._start(reader, chunks)
-
-    def _start(self, reader: DirectoryReader, chunks: Sequence[Sequence[str]]) -> None:
-        end, out = os.pipe()
-        try:
-            with contextlib.suppress(OSError):  # more than this user may have
-                fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, AHEAD)
-            # No signal may make a helper go on as if it were the process that was forked.
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            try:
-                pid = os.fork()
-                if not pid:
-                    _help(reader, chunks, self._jobs, out)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        except BaseException:
-            os.close(end)
-            raise
-        finally:
-            os.close(out)
-        os.set_blocking(end, False)
-        self._pids.append(pid)
-        self._received[end] = bytearray()
 
     def __enter__(self) -> _Helpers:
+        try:
+            for _ in range(self._count):
+                with contextlib.suppress(OSError):  # no process or file more is allowed
+                    self._start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def _start(self) -> None:
+        # No signal may make a helper go on as if it were the process that was forked, or let
+        # this one forget it.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            end, out = os.pipe()
+            try:
+                with contextlib.suppress(OSError):  # more than this user may have
+                    fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, AHEAD)
+                pid = os.fork()
+                if not pid:
+                    _help(self._reader, self._chunks, self._jobs, out)
+            except OSError:
+                os.close(end)
+                raise
+            finally:
+                os.close(out)
+            self._pids.append(pid)
+            self._received[end] = bytearray()
+            os.set_blocking(end, False)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def __exit__(self, *exc: object) -> None:
         for file in (self._jobs, *self._received):
