@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 __all__ = ["Entry", "read_entries"]
@@ -35,7 +35,7 @@ class _OddError(Exception):
     """Something that the library may see in another way."""
 
 
-def read_entries(groups: Collection[str], path: Sequence[str] | None = None) -> list[Entry] | None:
+def read_entries(groups: Collection[str]) -> list[Entry] | None:
     """Return the entry points of some groups, in the order of ``sys.path``.
 
     Of distributions of one name the first counts.
@@ -44,8 +44,6 @@ def read_entries(groups: Collection[str], path: Sequence[str] | None = None) -> 
     ----------
     groups : collection of str
         Names of groups.
-    path : sequence of str, optional
-        Directories in the place of ``sys.path``.
 
     Returns
     -------
@@ -61,7 +59,7 @@ def read_entries(groups: Collection[str], path: Sequence[str] | None = None) -> 
     found: list[Entry] = []
     seen: set[str] = set()
     try:
-        for directory in dict.fromkeys(sys.path if path is None else path):
+        for directory in dict.fromkeys(sys.path):
             for name in _distributions(directory):
                 stem = name.rpartition(".")[0].partition("-")[0]
                 normal = _SEPARATORS.sub("_", stem).lower()
