@@ -85,26 +85,31 @@ def soops_directives() -> Sequence[DirectiveSpec]:
 @hookimpl
 def soops_run_functions() -> Sequence[RunFunctionSpec]:
     """Give three names of one supervised launch."""
-    home = "soops_builtin.run_functions.supervised"
+    home = "soops_builtin.run_functions"
+    supervised = f"{home}.supervised"
     return [
         RunFunctionSpec(
             name="subprocess.run",
-            target=f"{home}:subprocess_run",
+            target=f"{supervised}:subprocess_run",
+            launch="",
             summary="output to files in the run directory",
         ),
         RunFunctionSpec(
             name="psutil.Popen",
-            target=f"{home}:psutil_popen",
+            target=f"{supervised}:psutil_popen",
+            launch="",
             summary="also samples memory and CPU of the whole process tree",
         ),
         RunFunctionSpec(
             name="os.system",
-            target=f"{home}:os_system",
+            target=f"{supervised}:os_system",
+            launch="",
             summary="leaves the terminal to the program",
         ),
         RunFunctionSpec(
             name="preload",
-            target="soops_builtin.run_functions.preload:preload",
+            target=f"{home}.preload:preload",
+            launch=f"{home}.preload.slot:main",
             summary="Python runs as forks of an interpreter that has its imports loaded",
         ),
     ]

@@ -70,6 +70,14 @@ class LocalRunner:
         #: Made for the first job that names resources.
         self._room: Room | None = None
         self._refusal: RunnerError | None = None
+        #: With which slots were started early, until the first job comes.
+        self._environment: dict[str, str] | None = None
+
+    def expect(self, launch: str, jobs: int) -> None:
+        """Start the slots for so many jobs; they come up while the driver does."""
+        self._environment = dict(os.environ)
+        while len(self._slots) < min(self._n_slots, jobs):
+            self._new_slot(launch)
 
     def capacity(self) -> int:
         """Return how many jobs it would take now."""
@@ -78,6 +86,8 @@ class LocalRunner:
 
     def submit(self, jobs: Sequence[Job]) -> Sequence[str]:
         """Take jobs; those that find an idle slot begin at once."""
+        if self._environment is not None:
+            self._start_anew_unless(self._environment == os.environ)
         tokens = [f"{os.getpid()}-{next(_serial)}" for _ in jobs]
         self._backlog.extend(zip(tokens, jobs, strict=True))
         self._feed()
@@ -222,6 +232,13 @@ class LocalRunner:
         self._slots.append(slot)
         self._watch.add(slot.fileno(), slot)
         return slot
+
+    def _start_anew_unless(self, same: bool) -> None:
+        """Let go of slots that were started early, and gave runs an old environment."""
+        self._environment = None
+        for slot in [] if same else list(self._slots):
+            self._drop(slot, slot.fileno())
+            slot.close()
 
     def _drop(self, slot: Slot, fd: int) -> None:
         self._watch.remove(fd)

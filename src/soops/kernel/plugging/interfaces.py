@@ -81,10 +81,15 @@ class Runner(Protocol):
     ended unheard. When the plan comes to one of these, ``adopt`` gets its job, and returns a
     token for it as ``submit`` would, but submits nothing.
 
-    Such a runner may also have ``leave()``, for ``--detach``: it tries once more to give its
-    queue what is not there yet, and returns what changed by now, as ``poll`` does, without
-    waiting; what the queue did not take has never begun. After that ``close`` leaves the jobs
-    alone. ``submit`` and ``leave`` may be called again before it.
+    A runner that takes a while to be ready may have ``expect(launch, jobs)``. It is told, before
+    soops is ready itself, when there will surely be jobs: of what ``Job.launch``, and how many
+    at most. What it starts then must do for a job that names another launch, too, and for an
+    environment (``os.environ``) that a plugin changes before the first ``submit``.
+
+    A runner with ``held`` may also have ``leave()``, for ``--detach``: it tries once more to
+    give its queue what is not there yet, and returns what changed by now, as ``poll`` does,
+    without waiting; what the queue did not take has never begun. After that ``close`` leaves
+    the jobs alone. ``submit`` and ``leave`` may be called again before it.
     """
 
     def capacity(self) -> int:

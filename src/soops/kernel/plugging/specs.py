@@ -62,6 +62,9 @@ class RunFunctionSpec(Spec):
     """``target(job) -> Job``: how one command becomes a process."""
 
     kind: ClassVar[str] = "run function"
+    launch: str | None = None
+    """What it makes of ``Job.launch``, if always the same, so that slots can be started before
+    there is a job: a text, or ``""`` when it leaves that alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

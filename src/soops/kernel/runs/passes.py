@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator
 from contextlib import closing
+from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import SoopsError, UsageError
-from soops.kernel.runs.ledger import Ledger, known_runs
+from soops.kernel.errors import UsageError
+from soops.kernel.plugging.interfaces import Runner
+from soops.kernel.records.lock import STATE_DIR
+from soops.kernel.runs.jobs import LAUNCH
 from soops.kernel.runs.options import RunOptions
-from soops.kernel.runs.plan import count_sets, plan_runs
 from soops.kernel.runs.prepare import Prepared
+from soops.kernel.runs.runner_options import make_runner
 from soops.kernel.runs.sources import waits
 from soops.kernel.values import Decision, PlannedRun, RunRecord, Summary
 
@@ -22,6 +26,9 @@ log = logging.getLogger("soops")
 
 def planned(prepared: Prepared) -> Generator[PlannedRun, None, None]:
     """Generate the planned runs of a study; nothing is written."""
+    from soops.kernel.runs.ledger import known_runs
+    from soops.kernel.runs.plan import plan_runs
+
     with known_runs(prepared) as known:
         runs = plan_runs(prepared, known, prepared.options)
         while not waits(prepared.sets) and (run := next(runs, None)) is not None:
@@ -58,66 +65,39 @@ def one_pass(
     on_record : callable, optional
         Called with the record of each run that ended.
     """
-    # A dry run needs no driver.
-    from soops.kernel.runs.drive import Drive
-    from soops.kernel.runs.jobs import JobMaker
-    from soops.kernel.runs.runner_options import make_runner
-
     options = prepared.options
     if options.detach and hasattr(prepared.sets, "waits"):
         raise UsageError(
             "sets that depend on what came out need a driver that stays",
             hint="leave out detach",
         )
-    study = prepared.run
     say = _say(options)
-    total = count_sets(prepared)
-    jobs = JobMaker(
-        prepared.info,
-        options,
-        app.resolve("run function", options.run_function),
-        str(study.root),
-        prepared.amounts,
-    )
     # A runner that cannot be made says so before the ledger writes anything.
     made = make_runner(
         app,
         options,
-        study.root,
+        prepared.run.root,
         say,
         needs=prepared.amounts.names,
         furnished=prepared.info.furnish is not None,
         adaptive=hasattr(prepared.sets, "tell"),
     )
-    with (
-        closing(made) as runner,
-        Ledger(prepared, options, total, getattr(runner, "held", None)) as ledger,
-    ):
-        app.emit("soops_study_started", study=study, total=total)
-        drive = Drive(
-            app=app,
-            study=study,
-            options=options,
-            runner=runner,
-            ledger=ledger,
-            jobs=jobs,
-            accept_exit=prepared.info.accept_exit,
-            survivors=ledger.survivors,
-            sets=prepared.sets,
-            on_record=on_record,
-            say=say,
-        )
-        try:
-            summary = drive.run(plan_runs(prepared, ledger.known, options, whole=False))
-        except SoopsError:
-            runner.close()
-            if drive.error is not None:  # the runner is whole, so what ended is known
-                app.emit("soops_study_ended", study=study, summary=drive.summary())
-            raise
-        finally:
-            runner.close()  # nothing runs any more when the lock is given back
-        app.emit("soops_study_ended", study=study, summary=summary)
-    return summary
+    with closing(made) as runner:
+        _announce(app, prepared, runner)
+        # Only now: what the runner starts comes up while this process is still importing.
+        from soops.kernel.runs.driven import driven_pass
+
+        return driven_pass(app, prepared, runner, on_record, say)
+
+
+def _announce(app: App, prepared: Prepared, runner: Runner) -> None:
+    """Tell the runner of the jobs to come, where no run of old can make them needless."""
+    expect: Any = getattr(runner, "expect", None)
+    launch = app.registry("run function").get(prepared.options.run_function).launch
+    if expect is None or launch is None or os.path.lexists(prepared.run.root / STATE_DIR):
+        return
+    if prepared.sets is None:
+        expect(launch or LAUNCH, len(prepared.space))
 
 
 def _say(options: RunOptions) -> Callable[[str], None]:
