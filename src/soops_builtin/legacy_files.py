@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import heapq
 import io
 import logging
@@ -191,7 +192,12 @@ def _result(record: RunRecord) -> str:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%d-%H-%M-%S")
+    return _at_second(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)  # thousands of runs begin or end in the same second
+def _at_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d-%H-%M-%S", time.localtime(seconds))
 
 
 def _encode(text: str) -> bytes:

@@ -75,6 +75,29 @@ class TestLocal(RunnerContract):
         self.collect(runner, [token])
         assert len(runner._slots) == 1
 
+    def test_slots_for_jobs_to_come_are_started_before_and_get_them(self, runner, make_job):
+        runner.expect(Slot.LAUNCH, 1000)
+        pids = [slot.pid for slot in runner._slots]
+        assert len(pids) == 2
+        jobs = [make_job("exit 3", launch=Slot.LAUNCH) for _ in range(4)]
+        ended = self.collect(runner, list(runner.submit(jobs)))
+        assert {outcome.returncode for outcome in ended.values()} == {3}
+        assert [slot.pid for slot in runner._slots] == pids
+
+    def test_no_more_slots_are_started_before_than_there_will_be_jobs(self, runner):
+        runner.expect(Slot.LAUNCH, 1)
+        assert len(runner._slots) == 1
+
+    def test_what_a_plugin_puts_into_the_environment_reaches_runs(
+        self, runner, make_job, monkeypatch
+    ):
+        """Slots started before have the old one."""
+        runner.expect(Slot.LAUNCH, 2)
+        monkeypatch.setenv("LATE", "5")
+        jobs = [make_job("exit $LATE", launch=Slot.LAUNCH) for _ in range(3)]
+        ended = self.collect(runner, list(runner.submit(jobs)))
+        assert {outcome.returncode for outcome in ended.values()} == {5}
+
     def test_what_is_queued_is_not_told_to_run(self, runner, make_job):
         """The first Ctrl-C takes back what is queued, and waits for what runs."""
         jobs = [make_job("while [ ! -e gate ]; do sleep 0.01; done") for _ in range(4)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from soops.api import Job, Outcome, Runner, State, Update
+from soops.api import Job, Outcome, Runner, Slot, State, Update
 from soops.testing.job_contract import DEAF, JobContract
 
 __all__ = ["RunnerContract", "wait_until"]
@@ -241,6 +241,18 @@ class RunnerContract(JobContract):
         for job, token in zip(queued, waiting, strict=True):
             assert (ended[token].state, ended[token].started) == (State.CANCELLED, None)
             assert not Path(job.directory, "ran").exists()
+
+    def test_what_was_expected_can_differ(self, runner: Runner, make_job: Any) -> None:
+        """It may be told of jobs to come; those that do may be fewer, more, or none."""
+        expect = getattr(runner, "expect", None)
+        if expect is None:
+            pytest.skip("it needs no notice")
+        expect(Slot.LAUNCH, 1)
+        tokens = list(runner.submit([make_job("exit 3") for _ in range(max(1, self.parallel))]))
+        ended = self.collect(runner, tokens)
+        assert {outcome.returncode for outcome in ended.values()} == {3}
+        expect(Slot.LAUNCH, 10)
+        runner.close()
 
     def test_an_ended_job_cannot_be_cancelled(self, runner: Runner, make_job: Any) -> None:
         """Nor an unknown one; nothing happens."""

@@ -332,8 +332,8 @@ class Drive:
         self._count_failures()
 
     def _count_failures(self) -> None:
-        limit, bad = self.options.max_failures, self.tally.bad
-        if limit is not None and bad >= limit and not self.stopped:
+        limit = self.options.max_failures
+        if limit is not None and not self.stopped and (bad := self.tally.bad) >= limit:
             self.stopped = f"{bad} run{'s' * (bad > 1)} did not end well (--max-failures {limit})"
             self.say(f"stopping: {self.stopped}; waiting for {len(self.under_way)} under way")
             self._withdraw_queued()

@@ -236,7 +236,7 @@ class Slot:
         *lines, self._received = (self._received + data).split(b"\n")
         updates = []
         for line in lines:
-            update = self._understand(json.loads(line))
+            update = self._understand(json.loads(line.decode()))
             if update is not None:
                 updates.append(update)
         return updates

@@ -120,7 +120,7 @@ class Line:
             self._driver_ended()
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            message = json.loads(line)
+            message = json.loads(line.decode())
             if "run" in message:
                 self._queue.append(message)
             elif "end" in message:
