@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from soops.api import PlannedRun, RunRecord, State, StudyRun, Summary
+from soops_builtin.csv_text import csv_line
 
 __all__ = ["ended", "run_ended", "run_started", "started"]
 
@@ -265,14 +266,9 @@ def _merge_rows(file: io.BufferedWriter, study: StudyRun) -> None:
     columns: dict[str, None] = {}
     for row in _rows(study):
         columns.update(dict.fromkeys(row))
-    text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="", write_through=True)
-    try:
-        writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-        writer.writeheader()
-        for row in _rows(study):
-            writer.writerow(row)
-    finally:
-        text.detach()
+    file.write(_encode(csv_line(columns)))
+    for row in _rows(study):
+        file.write(_encode(csv_line([row.get(name, "") for name in columns])))
 
 
 def _rows(study: StudyRun) -> Iterator[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
@@ -161,6 +162,14 @@ def test_aggregates(step, how, expected):
 
     assert table["e"].tolist() == [expected]
     assert type(table["e"].tolist()[0]) is type(expected)
+
+
+def test_a_text_may_hold_what_ends_a_line(step, tmp_path):
+    frame = pd.DataFrame({"n": ["a\rb", "c\nd"], "e": [0.5, 0.25]})
+    step("pivot", frame, index="n", values="e", output=["p.csv"])
+
+    with (tmp_path / "p.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["n", "e"], ["a\rb", "0.5"], ["c\nd", "0.25"]]
 
 
 def test_a_cell_without_rows_is_empty(step, tmp_path):

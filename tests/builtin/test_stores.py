@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import datetime
 import decimal
@@ -475,6 +476,19 @@ def test_text_comes_back_as_what_it_looks_like(tmp_path: Path) -> None:
     assert frame["l"].tolist() == [[1, 2.5, None], []]
     assert frame["o"][0] == 1
     assert type(frame["o"][0]) is int
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=4), st.integers(1, 5))
+def test_any_text_is_one_cell(tmp_path_factory, cells, block) -> None:
+    """Also one that holds what ends a line: the csv module left carriage returns as they are."""
+    path = tmp_path_factory.mktemp("csv") / "r.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_store, "BLOCK", block)
+        csv_store.write(table(*({"a,\r": one, "b": two} for one, two in cells)), path)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert [(row["a,\r"], row["b"]) for row in rows] == cells
+    assert [row[""] for row in rows] == [str(place) for place in range(len(cells))]
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1\n", "a\n\x00\n"])

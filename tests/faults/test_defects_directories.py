@@ -404,6 +404,25 @@ def test_d33_a_set_of_a_large_study_costs_no_more_than_one_of_a_small_study(mini
 # --- D34: all_parameters.csv -------------------------------------------------------------
 
 
+def test_d34_all_parameters_csv_holds_runs_of_unlike_columns(mini):
+    script = """\
+keys = {keys}
+
+def get_run_info():
+    return "true {{output_dir}}", {{key: "{{" + key + "}}" for key in keys}}, "output_dir", "exit:0"
+"""
+    text = "a\rb"
+    study, where = "output_dir='out/%s', --aa=0", {"output_dir": "out", "silent": True}
+    mini.write("mini.py", script.format(keys=["--aa"]))
+    assert soops.run(study, "mini.py", sets=iter([{"--aa": text}]), **where).ok
+    mini.write("mini.py", script.format(keys=["--aa", "--bb"]))
+    assert soops.run(f"{study}, --bb=5", "mini.py", sets=iter([{"--aa": "x"}]), **where).ok
+
+    with (mini.root / "all_parameters.csv").open(newline="") as file:
+        rows = [(row["--aa"], row["--bb"]) for row in csv.DictReader(file)]
+    assert rows == [(text, ""), ("x", "5")]
+
+
 def test_d34_all_parameters_csv_is_in_the_order_of_the_numbers(mini):
     mini.run("--aa=[7, 3, 9, 1, 5]")
     path = mini.root / "all_parameters.csv"

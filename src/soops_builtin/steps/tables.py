@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ def write_table(table: Any, path: Path) -> None:
     """
     if path.suffix.lower() == ".csv":
         text = table.to_csv(index=False, lineterminator="\n")
+        if "\r" in text:  # which the csv module does not quote before Python 3.13
+            text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     elif path.suffix.lower() == ".md":
         heads, rows, right = _texts(table)
         marks = ["---:" if flag else "---" for flag in right]

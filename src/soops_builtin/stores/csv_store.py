@@ -13,7 +13,7 @@ import datetime
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ import pandas as pd  # noqa: TID253 (a heavy leaf)
 
 from soops.api import Scooped, Source, StudyError
 from soops.ioutils import read_value
+from soops_builtin.csv_text import csv_line, csv_lines
 from soops_builtin.stores.atomic import refuse_empty, replacing
 from soops_builtin.stores.cells import ROWS, SIMPLE, as_lists, labels, objects
 
 __all__ = ["meta_path", "read", "write", "write_meta"]
+
+#: Rows whose texts are held in memory at a time.
+BLOCK = 20_000
 
 _UNITS = "units"
 _TIMES = re.compile(r"datetime\.datetime\(([0-9, ]+)\)|nan")
@@ -96,32 +100,41 @@ def _units(cells: list[Any], path: Path) -> dict[str, str]:
 
 
 def _write_frame(frame: Any, path: Path) -> None:
-    columns = [_texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    columns = [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["", *frame.columns])
-        writer.writerows(zip(range(len(frame)), *columns, strict=True))
+        file.write(csv_line(["", *("" if name is None else str(name) for name in frame.columns)]))
+        for start in range(0, len(frame), BLOCK):
+            rows = range(start, min(start + BLOCK, len(frame)))
+            numbers = list(map(str, rows))
+            file.write(
+                csv_lines([numbers, *(_texts(cells[start : rows.stop]) for cells in columns)])
+            )
 
 
-def _texts(values: Any) -> Iterable[Any]:
-    """Return cells as the csv module writes them right: texts, numbers, None for missing."""
-    cells = values.tolist()
+def _texts(cells: list[Any]) -> list[str]:
+    """Return cells as texts, missing ones as empty texts."""
     kinds = set(map(type, cells))
+    if kinds == {str}:
+        return cells
     if kinds <= {str, int, bool}:
-        return cells  # type: ignore[no-any-return]
+        return list(map(str, cells))
     if kinds <= {float}:
-        return [None if cell != cell else cell for cell in cells]
+        return ["" if cell != cell else str(cell) for cell in cells]
+    if kinds == {tuple}:  # names of columns, which are the same for most rows
+        known = {id(cell): cell for cell in cells}
+        texts = {key: _text(cell) for key, cell in known.items()}
+        return [texts[id(cell)] for cell in cells]
     if kinds <= ROWS:
         simple = SIMPLE.issuperset
         return [str(cell) if simple(map(type, cell)) else _text(cell) for cell in cells]
-    return map(_text, cells)
+    return list(map(_text, cells))
 
 
-def _text(value: Any) -> Any:
+def _text(value: Any) -> str:
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
-        return None
+        return ""
     if isinstance(value, (str, int, float)):
-        return value
+        return str(value)
     return str(as_lists(value))
 
 
