@@ -110,8 +110,10 @@ def gather(
     check_shapes(module.scoop_info.items)
     giver = plugin_module or module
     steps = _steps(app, giver, options) if options.call_plugins else None
-    store = store_for(app, options.results_path)
-    scooped, is_new = _table(app, module.scoop_info, directories, options, store, say, progress)
+    with _lookout(directories, module.scoop_info, options) as lookout:
+        # Only now: importing a store takes as long as looking at thousands of directories.
+        store = store_for(app, options.results_path)
+        scooped, is_new = _table(app, module.scoop_info, lookout, options, store, say, progress)
     stored_units = scooped.units
     scooped = with_units(scooped, module.scoop_info, as_stored=options.reuse)
     is_new = is_new or (options.update and scooped.units != stored_units)
@@ -162,10 +164,16 @@ def store_for(app: App, path: Path) -> Any:
     )
 
 
+def _lookout(directories: Sequence[str | Path], info: ScoopInfo, options: ScoopOptions) -> Lookout:
+    """Return what looks at the directories: at once, where there is a stored table."""
+    stored = (options.reuse or options.update) and options.results_path.exists()
+    return Lookout(directories, info, alone=not stored or options.debug or options.n_workers == 1)
+
+
 def _table(
     app: App,
     info: ScoopInfo,
-    directories: Sequence[str | Path],
+    lookout: Lookout,
     options: ScoopOptions,
     store: Any,
     say: Say,
@@ -175,17 +183,16 @@ def _table(
     path = options.results_path
     if options.reuse or options.update:
         if path.exists():
-            with Lookout(directories, info, alone=options.debug or options.n_workers == 1) as out:
-                stored = _load(store, path, info, say)
-                if options.update:
-                    return _updated(app, info, stored, out, options, say, progress)
-                _warn_if_stale(app, stored, out, info)
-                return stored, False
+            stored = _load(store, path, info, say)
+            if options.update:
+                return _updated(app, info, stored, lookout, options, say, progress)
+            _warn_if_stale(app, stored, lookout, info)
+            return stored, False
         say(f"no stored results in {path}: scooping")
 
     info = _with_digests(app, info)
-    found = find_run_directories(directories, info)
-    _refuse_nothing(found, directories, info)
+    found = find_run_directories(lookout.directories, info)
+    _refuse_nothing(found, lookout.directories, info)
 
     from soops.kernel.table.frame import build
 
