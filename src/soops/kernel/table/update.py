@@ -7,6 +7,7 @@ read again, and so is everything in a table without stamps.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -143,11 +144,15 @@ def _combined(parts: Sequence[Scooped], order: Sequence[tuple[int, int]]) -> Sco
     own = [own_name(name, scooped) for name in OWN_COLUMNS]
     names = dict.fromkeys(name for given in cells for name in given if name not in own)
     names.update(dict.fromkeys(name for name in own if any(name in given for given in cells)))
-    missing = [math.nan] * max(len(part.frame) for part in parts)
+    missing = [[math.nan] * len(part.frame) for part in parts]
+    first = [0, *itertools.accumulate(map(len, missing))]
+    places = [first[part] + place for part, place in order]
     data = {}
     for name in names:
-        columns = [given.get(name, missing) for given in cells]
-        data[name] = column([columns[part][place] for part, place in order])
+        values: list[Any] = []
+        for given, absent in zip(cells, missing, strict=True):
+            values += given.get(name, absent)
+        data[name] = column([values[place] for place in places])
     table = Scooped(
         frame=make_frame(data, len(order)),
         meta=_combined_meta([part.meta for part in parts], order),
@@ -166,19 +171,21 @@ def _cells(part: Scooped, scooped: Collection[Any]) -> dict[Any, list[Any]]:
 
 
 def _combined_meta(metas: Sequence[Any], order: Sequence[tuple[int, int]]) -> Any:
-    parts = []
+    files: list[dict[int, list[int]]] = []
+    columns: dict[str, list[Any]] = {name: [] for name in META_COLUMNS[1:]}
     for meta in metas:
-        files: dict[int, list[tuple[Any, ...]]] = {}
-        own = (_texts(meta, name) for name in META_COLUMNS[len(_KEPT) :])
-        for place, *file in zip(*(meta[n].tolist() for n in _KEPT), *own, strict=True):
-            files.setdefault(place, []).append(tuple(file))
-        parts.append(files)
-    rows = [
-        (new, *file)
-        for new, (part, place) in enumerate(order)
-        for file in parts[part].get(place, ())
-    ]
-    return meta_frame({name: [row[i] for row in rows] for i, name in enumerate(META_COLUMNS)})
+        files.append({})
+        for place, row in enumerate(meta[META_COLUMNS[0]].tolist(), len(columns["error"])):
+            files[-1].setdefault(row, []).append(place)
+        for name, values in columns.items():
+            values += meta[name].tolist() if name in _KEPT else _texts(meta, name)
+    rows, places = [], []
+    for new, (part, row) in enumerate(order):
+        for place in files[part].get(row, ()):
+            rows.append(new)
+            places.append(place)
+    taken = {name: [values[place] for place in places] for name, values in columns.items()}
+    return meta_frame({META_COLUMNS[0]: rows, **taken})
 
 
 def errors_of(scooped: Scooped) -> dict[str, dict[str, str]]:
