@@ -262,7 +262,7 @@ def test_sentence_5_each_stage_has_one_type_in_and_one_type_out():
     from soops.kernel.study.conf import read_study
     from soops.kernel.study.space import build_axes
     from soops.kernel.table.frame import build
-    from soops.kernel.table.scoop import scoop_rows
+    from soops.kernel.table.rows import scoop_rows
 
     def out(function) -> str:
         return str(inspect.signature(function).return_annotation)

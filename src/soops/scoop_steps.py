@@ -51,8 +51,9 @@ def apply_scoops(
     StudyError
         When a directory is not there.
     """
+    from soops.kernel.table.directories import find_run_directories
     from soops.kernel.table.frame import build
-    from soops.kernel.table.scoop import find_run_directories, scoop_rows
+    from soops.kernel.table.rows import scoop_rows
     from soops.study import create_app
 
     app = create_app()

@@ -27,8 +27,9 @@ from soops.api import (
     StudyError,
 )
 from soops.kernel.records.record import write_record
+from soops.kernel.table.directories import find_run_directories
 from soops.kernel.table.frame import build, column, filter_rows, sort_rows
-from soops.kernel.table.scoop import find_run_directories, scoop_rows
+from soops.kernel.table.rows import scoop_rows
 from soops.kernel.table.update import merge, parameter_keys_of, plan_update
 
 NOW = datetime.datetime(2027, 1, 2, 3, 4, 5, 678901)

@@ -259,9 +259,9 @@ def test_ctrl_c_ends_the_driver_and_its_helpers(root):
 
 def test_rows_larger_than_the_pipe_arrive(root, truth):
     code = """
-        import fcntl
+        from soops.kernel.values import forks as room
 
-        helpers.AHEAD, helpers.CHUNK = 4096, 20
+        room.PIPE, helpers.CHUNK = 4096, 20
         tell()
     """
     rows, problems, forks, files = run(root, code)

@@ -24,8 +24,11 @@ from soops.api import (
 )
 from soops.kernel.plugging.usermodule import import_script
 from soops.kernel.records.record import write_record
-from soops.kernel.table import scoop, workers
-from soops.kernel.table.scoop import find_run_directories, scoop_directory, scoop_rows
+from soops.kernel.table import rows as reading
+from soops.kernel.table import workers
+from soops.kernel.table.directories import find_run_directories
+from soops.kernel.table.rows import scoop_rows
+from soops.kernel.table.scoop import scoop_directory
 
 
 def read_text(path: str, rdata: Any = None) -> dict[str, Any]:
@@ -394,8 +397,8 @@ closure = outer()
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[str]]:
     """Return a script and twenty directories; processes are started for fewer than that."""
-    monkeypatch.setattr(scoop, "MIN_PARALLEL", 2)
-    monkeypatch.setattr(scoop, "WORTHWHILE", -1.0)
+    monkeypatch.setattr(reading, "MIN_PARALLEL", 2)
+    monkeypatch.setattr(reading, "WORTH_PROCESSES", -1.0)
     script = tmp_path / "my study.py"
     script.write_text(SCRIPT)
     for number in range(20):
@@ -474,9 +477,9 @@ def test_few_or_quick_directories_start_no_process(
 ) -> None:
     module, directories = study
     monkeypatch.setattr(workers, "map_chunks", None)  # calling it would raise
-    for name, value in (("MIN_PARALLEL", 20), ("WORTHWHILE", 1000.0)):
+    for name, value in (("MIN_PARALLEL", 20), ("WORTH_PROCESSES", 1000.0)):
         with monkeypatch.context() as patch:
-            patch.setattr(scoop, name, value)
+            patch.setattr(reading, name, value)
             rows = list(scoop_rows(directories, info_of(("n.txt", module.log)), app, 2))
             assert {row.values["pid"] for row in rows if not row.errors} == {os.getpid()}
 
@@ -499,13 +502,13 @@ def test_an_unguarded_script_is_not_run_again_by_the_processes(tmp_path: Path) -
             import helpers, os
             print("main runs")
             from soops.api import App, ScoopInfo, ScoopItem
-            from soops.kernel.table import scoop
-            scoop.MIN_PARALLEL, scoop.WORTHWHILE = 2, -1.0
+            from soops.kernel.table import directories, rows
+            rows.MIN_PARALLEL, rows.WORTH_PROCESSES = 2, -1.0
             info = ScoopInfo(items=(ScoopItem(pattern="log.txt", scraper=helpers.log),))
-            found = scoop.find_run_directories(["runs"], info)
-            rows = list(scoop.scoop_rows(found, info, App.create(found=()), 2))
-            pids = {row.values["pid"] for row in rows}
-            print(len(rows), len(pids) > 1, os.getpid() in pids)
+            found = directories.find_run_directories(["runs"], info)
+            made = list(rows.scoop_rows(found, info, App.create(found=()), 2))
+            pids = {row.values["pid"] for row in made}
+            print(len(made), len(pids) > 1, os.getpid() in pids)
             """
         )
     )

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from soops.api import ScoopInfo, ScoopItem, Source, StudyError
 from soops.kernel.plugging.usermodule import import_script
-from soops.kernel.table import scoop
+from soops.kernel.table import rows as reading
 from soops.kernel.table.digests import with_digests
-from soops.kernel.table.scoop import scoop_directory, scoop_rows
+from soops.kernel.table.rows import scoop_rows
+from soops.kernel.table.scoop import scoop_directory
 from soops.kernel.table.shape import REDUCTIONS, check_shapes, reduced
 
 NUMBERS = [1, 2.5, 4, -3]
@@ -253,8 +254,8 @@ def test_other_processes_shape_as_this_one(tmp_path: Path, monkeypatch: pytest.M
         ]
 
     here = rows(1)
-    monkeypatch.setattr(scoop, "MIN_PARALLEL", 2)
-    monkeypatch.setattr(scoop, "WORTHWHILE", -1.0)
+    monkeypatch.setattr(reading, "MIN_PARALLEL", 2)
+    monkeypatch.setattr(reading, "WORTH_PROCESSES", -1.0)
     assert rows(2) == here
     values = [row[0].get("deviation") for row in here[:6]]
     assert values == [pytest.approx(np.std([1, 2, 4])), -1.0, 0.0, -1.0, None, -1.0]

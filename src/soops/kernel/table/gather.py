@@ -14,9 +14,10 @@ from typing import Any
 
 from soops.kernel.app import App
 from soops.kernel.errors import SoopsError, StudyError, UsageError
+from soops.kernel.table.directories import find_run_directories
 from soops.kernel.table.lookout import Lookout
 from soops.kernel.table.options import ScoopOptions
-from soops.kernel.table.scoop import find_run_directories, scoop_rows
+from soops.kernel.table.rows import Rows, counted, scoop_rows
 from soops.kernel.table.shape import check_shapes
 from soops.kernel.table.units import of_steps, units_line, with_units
 from soops.kernel.values import Scooped, ScoopInfo, StepCall, UserModule
@@ -108,12 +109,14 @@ def gather(
         )
     # Whatever is mistyped is said before anything is read or written.
     check_shapes(module.scoop_info.items)
+    _store_name(app, options.results_path)
     giver = plugin_module or module
     steps = _steps(app, giver, options) if options.call_plugins else None
-    with _lookout(directories, module.scoop_info, options) as lookout:
-        # Only now: importing a store takes as long as looking at thousands of directories.
-        store = store_for(app, options.results_path)
-        scooped, is_new = _table(app, module.scoop_info, lookout, options, store, say, progress)
+    given = app, module.scoop_info, directories, options, say, progress
+    if (options.update or options.reuse) and options.results_path.exists():
+        scooped, is_new, store = _stored_table(*given)
+    else:
+        scooped, is_new, store = _new_table(*given)
     stored_units = scooped.units
     scooped = with_units(scooped, module.scoop_info, as_stored=options.reuse)
     is_new = is_new or (options.update and scooped.units != stored_units)
@@ -153,10 +156,14 @@ def store_for(app: App, path: Path) -> Any:
     StudyError
         When no store has the suffix.
     """
+    return app.resolve("store", _store_name(app, path))
+
+
+def _store_name(app: App, path: Path) -> str:
     registry = app.registry("store")
     for spec in registry:
         if path.suffix.lower() in spec.suffixes:
-            return registry.resolve(spec.name)
+            return str(spec.name)
     known = sorted(suffix for spec in registry for suffix in spec.suffixes)
     raise StudyError(
         f"no store writes {path.suffix or 'files without a suffix'!r}: {str(path)!r}",
@@ -164,43 +171,48 @@ def store_for(app: App, path: Path) -> Any:
     )
 
 
-def _lookout(directories: Sequence[str | Path], info: ScoopInfo, options: ScoopOptions) -> Lookout:
-    """Return what looks at the directories: at once, where there is a stored table."""
-    stored = (options.reuse or options.update) and options.results_path.exists()
-    return Lookout(directories, info, alone=not stored or options.debug or options.n_workers == 1)
-
-
-def _table(
+def _stored_table(
     app: App,
     info: ScoopInfo,
-    lookout: Lookout,
+    directories: Sequence[str | Path],
     options: ScoopOptions,
-    store: Any,
     say: Say,
     progress: Progress | None,
-) -> tuple[Scooped, bool]:
-    """Return the table, and whether it differs from the stored one."""
-    path = options.results_path
+) -> tuple[Scooped, bool, Any]:
+    """Return the table, whether it differs from the stored one, and the store."""
+    path, alone = options.results_path, options.debug or options.n_workers == 1
+    with Lookout(directories, info, alone=alone) as lookout:
+        # Only now: importing a store takes as long as looking at thousands of directories.
+        store = store_for(app, path)
+        stored = _load(store, path, info, say)
+        if options.update:
+            return *_updated(app, info, stored, lookout, options, say, progress), store
+        _warn_if_stale(app, stored, lookout, info)
+        return stored, False, store
+
+
+def _new_table(
+    app: App,
+    info: ScoopInfo,
+    directories: Sequence[str | Path],
+    options: ScoopOptions,
+    say: Say,
+    progress: Progress | None,
+) -> tuple[Scooped, bool, Any]:
     if options.reuse or options.update:
-        if path.exists():
-            stored = _load(store, path, info, say)
-            if options.update:
-                return _updated(app, info, stored, lookout, options, say, progress)
-            _warn_if_stale(app, stored, lookout, info)
-            return stored, False
-        say(f"no stored results in {path}: scooping")
-
+        say(f"no stored results in {options.results_path}: scooping")
     info = _with_digests(app, info)
-    found = find_run_directories(lookout.directories, info)
-    _refuse_nothing(found, lookout.directories, info)
-
-    from soops.kernel.table.frame import build
-
+    found = find_run_directories(directories, info)
+    _refuse_nothing(found, directories, info)
     say(f"results directories: {len(found)}")
-    rows = scoop_rows(found, info, app, options.n_workers, progress, debug=options.debug)
-    scooped = build(rows)
+    with Rows(found, info, app, options.n_workers, debug=options.debug) as rows:
+        # Only now: forks read directories while this process imports a store.
+        store = store_for(app, options.results_path)
+        from soops.kernel.table.frame import build
+
+        scooped = build(counted(rows, progress))
     _show_errors(scooped, say)
-    return replace(scooped, output_dir=options.output_dir), True
+    return replace(scooped, output_dir=options.output_dir), True, store
 
 
 def _refuse_nothing(

@@ -1,41 +1,28 @@
-"""Run directories -> rows: read the items of each directory, in order, in parallel.
+"""A run directory -> its row: read the items in order. For ``rows``, which has many of them.
 
-May be imported by the modules of ``table`` and by ``soops.study``; of ``runs`` it knows
-only the record. What goes wrong in a directory is data in its row.
+Of ``runs`` it knows only the record. What goes wrong in a directory is data in its row.
 """
 
 from __future__ import annotations
 
 import datetime
-import functools
 import glob
 import math
 import os
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from soops.kernel.app import App
 from soops.kernel.errors import SoopsError
-from soops.kernel.table.directories import abbreviate, find_run_directories
+from soops.kernel.table.directories import abbreviate
 from soops.kernel.table.shape import shape
 from soops.kernel.table.stamps import RECORD, find_item, look_at
 from soops.kernel.values import FileRead, ScoopedRow, ScoopInfo, ScoopItem
-from soops.kernel.values.processors import available_cpus
 
-__all__ = ["find_run_directories", "scoop_directory", "scoop_rows"]
+__all__ = ["Resolve", "scoop_directory"]
 
 RECORD_COLUMNS = ("state", "returncode", "number")
-#: Below so many directories no process is started.
-MIN_PARALLEL = 200
-#: Seconds of work that must be left to make starting processes worth it. Of quick scrapers
-#: two processes save little when the machine is idle, and cost time when it is busy.
-WORTHWHILE = 10.0
-
 Resolve = Callable[[str], Callable[..., Any]]
-Progress = Callable[[int, int], None]
 
 
 def scoop_directory(
@@ -108,123 +95,6 @@ def scoop_directory(
         parameter_keys=tuple(parameter_keys),
         errors=errors,
         own=own,
-    )
-
-
-def scoop_rows(
-    directories: Sequence[str],
-    info: ScoopInfo,
-    app: App,
-    n_workers: int | None = None,
-    progress: Progress | None = None,
-    *,
-    debug: bool = False,
-) -> Iterator[ScoopedRow]:
-    """Yield the rows of run directories, in their order.
-
-    Few directories, or quick ones, are read in this process. Of many, the rest is read
-    by ``n_workers`` processes once the first ones have shown that it takes long enough.
-    Functions that another process cannot import by name are always called here.
-
-    Parameters
-    ----------
-    directories : sequence of str
-        Absolute paths.
-    info : ScoopInfo
-        What to read.
-    app : App
-        Gives the registered scrapers.
-    n_workers : int, optional
-        Processes; by default one for each available processor, 1: none.
-    progress : callable, optional
-        ``progress(done, total)``.
-    debug : bool
-        Stay in this process and let the exceptions of scrapers pass.
-    """
-    named = {item.scraper for item in info.items if isinstance(item.scraper, str)}
-    scrapers = {name: app.resolve("scraper", name) for name in sorted(named)}
-    total = len(directories)
-    for done, row in enumerate(_rows(directories, info, scrapers, n_workers, debug), 1):
-        if progress is not None:
-            progress(done, total)
-        yield row
-
-
-def _rows(
-    directories: Sequence[str],
-    info: ScoopInfo,
-    scrapers: Mapping[str, Callable[..., Any]],
-    n_workers: int | None,
-    debug: bool,
-) -> Iterator[ScoopedRow]:
-    resolve = scrapers.__getitem__
-    head = len(directories) if debug or n_workers == 1 else min(len(directories), MIN_PARALLEL)
-    started = time.perf_counter()
-    for directory in directories[:head]:
-        yield scoop_directory(directory, info, resolve, debug=debug)
-    rest = directories[head:]
-    if not rest:
-        return
-    seconds_left = (time.perf_counter() - started) / head * len(rest)
-    chunks = _in_processes(rest, info, scrapers, n_workers) if seconds_left > WORTHWHILE else None
-    if chunks is None:
-        for directory in rest:
-            yield scoop_directory(directory, info, resolve)
-    else:
-        for rows in chunks:
-            yield from rows
-
-
-def _in_processes(
-    directories: Sequence[str],
-    info: ScoopInfo,
-    scrapers: Mapping[str, Callable[..., Any]],
-    n_workers: int | None,
-) -> Iterator[list[ScoopedRow]] | None:
-    """Return rows in chunks, read by other processes; None when they cannot do it."""
-    # multiprocessing and concurrent.futures are for those who need them.
-    from soops.kernel.table import workers
-
-    count = n_workers or available_cpus()
-    calls = []
-    for item in info.items:
-        function = scrapers[item.scraper] if isinstance(item.scraper, str) else item.scraper
-        sent = workers.send(function)
-        if sent is None or count < 2:
-            return None
-        calls.append((item, sent))
-    plain = [(replace(item, scraper="", source=None), sent) for item, sent in calls]
-    size = max(1, min(128, len(directories) // (4 * count)))
-    return workers.map_chunks(
-        functools.partial(_scoop_chunk, plain),
-        (directories[i : i + size] for i in range(0, len(directories), size)),
-        count,
-        here=lambda chunk: [scoop_directory(d, info, scrapers.__getitem__) for d in chunk],
-        lost=functools.partial(_lost_row, info),
-    )
-
-
-def _scoop_chunk(calls: Sequence[tuple[ScoopItem, Any]], chunk: Sequence[str]) -> list[ScoopedRow]:
-    """Do the work of one chunk in a worker process."""
-    from soops.kernel.table import workers
-
-    items = tuple(replace(item, scraper=workers.restore(sent)) for item, sent in calls)
-    info = ScoopInfo(items=items)
-    return [scoop_directory(directory, info, _no_name) for directory in chunk]
-
-
-def _no_name(name: str) -> Callable[..., Any]:
-    raise LookupError(f"no scraper {name!r} in a worker")
-
-
-def _lost_row(info: ScoopInfo, directory: str) -> ScoopedRow:
-    """Return the row of a directory whose reading ended the process that read it."""
-    text = "ProcessDied: the process that read this directory ended"
-    return ScoopedRow(
-        directory=directory,
-        values={"rdir": abbreviate(directory), "rfiles": []},
-        errors={info.items[0].pattern: text},
-        own={"time": datetime.datetime.now(datetime.UTC).replace(tzinfo=None)},
     )
 
 
