@@ -33,7 +33,11 @@ __all__ = ["Rows", "counted", "scoop_rows"]
 MIN_PARALLEL = 200
 #: Seconds of work that must be left to make it worth while to fork, and to start processes that
 #: have to import everything anew.
-WORTH_FORKS, WORTH_PROCESSES = 1.0, 10.0
+WORTH_FORKS, WORTH_PROCESSES = 1.0, 2.5
+#: Seconds after which new processes are as quick as forks: none of their crashes ends this one.
+LONG = 10.0
+#: Of quick scrapers more forks read more than this process can take from them.
+MOST_FORKS = 8
 #: Directories that are read at once, and bytes of rows that a fork keeps meanwhile.
 CHUNK, AHEAD = 100, 1 << 26
 
@@ -58,8 +62,8 @@ class Rows:
 
     Notes
     -----
-    On entry the first directories are read, which shows how long the others will take. Forks
-    begin to read at once, all else happens when the rows are asked for.
+    On entry the first directories are read, which shows how long the others will take. Other
+    processes begin to read at once, this one when it is asked for the rows.
     """
 
     def __init__(
@@ -78,8 +82,8 @@ class Rows:
         self._first: list[ScoopedRow] = []
         self._chunks: list[Sequence[str]] = []
         self._forks: Forks | None = None
+        self._by_others: Iterator[list[ScoopedRow]] | None = None
         self._stack = ExitStack()
-        self.seconds_left = 0.0
 
     def __len__(self) -> int:
         return len(self._directories)
@@ -88,11 +92,21 @@ class Rows:
         if self._count > 1 and len(self._directories) > MIN_PARALLEL:
             started = time.perf_counter()
             self._first = self._here(self._directories[:MIN_PARALLEL])
-            rest = self._directories[MIN_PARALLEL:]
-            self.seconds_left = (time.perf_counter() - started) / MIN_PARALLEL * len(rest)
-            if WORTH_FORKS < self.seconds_left <= WORTH_PROCESSES and may_fork():
-                self._fork(rest)
+            seconds = (time.perf_counter() - started) / MIN_PARALLEL
+            try:
+                self._share(self._directories[MIN_PARALLEL:], seconds)
+            except BaseException:
+                self._stack.close()
+                raise
         return self
+
+    def _share(self, rest: Sequence[str], seconds: float) -> None:
+        """Let other processes begin, if it pays; ``seconds`` are those that one directory took."""
+        left = seconds * len(rest)
+        if WORTH_FORKS < left <= LONG and may_fork():
+            self._fork(rest, min(self._count - 1, MOST_FORKS))
+        elif left > WORTH_PROCESSES:  # each with a second of work at least
+            self._by_others = self._by_processes(rest, min(self._count, max(2, int(left))))
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
@@ -103,8 +117,7 @@ class Rows:
         if self._forks is not None:
             yield from self._of_forks(self._forks)
             return
-        long = bool(self._first) and self.seconds_left > WORTH_PROCESSES
-        chunks = self._by_processes(rest) if long else None
+        chunks = self._by_others
         for rows in map(self._here, zip(rest)) if chunks is None else chunks:
             yield from rows
 
@@ -117,14 +130,14 @@ class Rows:
 
     # --- forks
 
-    def _fork(self, directories: Sequence[str]) -> None:
-        fair = len(directories) // (8 * self._count)  # none is to wait long for the last one
+    def _fork(self, directories: Sequence[str], count: int) -> None:
+        fair = len(directories) // (8 * (count + 1))  # none is to wait long for the last one
         size = max(1, min(CHUNK, fair), -(-len(directories) // MOST_PIECES))
         self._chunks = [directories[i : i + size] for i in range(0, len(directories), size)]
         sys.stdout.flush()
         sys.stderr.flush()
         self._forks = self._stack.enter_context(
-            Forks(self._work, len(self._chunks), self._count - 1, ahead=AHEAD)
+            Forks(self._work, len(self._chunks), count, ahead=AHEAD)
         )
 
     def _work(self, number: int) -> bytes:
@@ -153,14 +166,16 @@ class Rows:
                 return list(map(_row_of, pickle.loads(sent)))  # noqa: S301 (our own fork's)
             except Exception:  # what a scraper returned cannot be made anew
                 pass
-        chunks = self._by_processes(chunk) if undone else None
+        chunks = self._by_processes(chunk, self._count) if undone else None
         if chunks is None:
             return self._here(chunk)
         return [row for rows in chunks for row in rows]
 
     # --- processes
 
-    def _by_processes(self, directories: Sequence[str]) -> Iterator[list[ScoopedRow]] | None:
+    def _by_processes(
+        self, directories: Sequence[str], count: int
+    ) -> Iterator[list[ScoopedRow]] | None:
         """Return rows in chunks, read by new processes; None when they cannot do it."""
         # multiprocessing and concurrent.futures are for those who need them.
         from soops.kernel.table import workers
@@ -169,18 +184,21 @@ class Rows:
         for item in self._info.items:
             function = item.scraper
             sent = workers.send(self._scrapers[function] if isinstance(function, str) else function)
-            if sent is None or self._count < 2:
+            if sent is None:
                 return None
             calls.append((item, sent))
         plain = [(dataclasses.replace(item, scraper="", source=None), sent) for item, sent in calls]
-        size = max(1, min(128, len(directories) // (4 * self._count)))
-        return workers.map_chunks(
+        size = max(1, min(128, len(directories) // (4 * count)))
+        chunks = workers.map_chunks(
             functools.partial(_scoop_chunk, plain),
             (directories[i : i + size] for i in range(0, len(directories), size)),
-            self._count,
+            count,
             here=self._here,
             lost=functools.partial(_lost_row, self._info),
         )
+        self._stack.callback(chunks.close)
+        next(chunks)  # from here on they read
+        return chunks
 
 
 def scoop_rows(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import signal
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ __all__ = ["Sent", "map_chunks", "restore", "send"]
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: Chunks for each process that are under way, or done and not asked for.
+AHEAD = 16
 #: After so many dead processes the function is at fault, not a directory.
 MAX_DEATHS = 20
 
@@ -103,8 +106,10 @@ def map_chunks(
     *,
     here: Callable[[Sequence[T]], list[R]],
     lost: Callable[[T], R],
-) -> Iterator[list[R]]:
+) -> Generator[list[R], None, None]:
     """Yield ``work(chunk)`` for each chunk, in order, computed by other processes.
+
+    An empty list comes first of all, when the processes have been given their first work.
 
     Parameters
     ----------
@@ -123,11 +128,13 @@ def map_chunks(
     source = iter(chunks)
     pool = _Processes(n_workers)
     try:
-        while True:
+        for step in itertools.count():
             for chunk in source:
                 waiting.append((chunk, pool.submit(work, chunk)))
-                if len(waiting) >= 3 * n_workers:
+                if len(waiting) >= AHEAD * n_workers:
                     break
+            if step == 0:
+                yield []
             if not waiting:
                 return
             chunk, future = waiting.popleft()
