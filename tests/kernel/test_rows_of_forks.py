@@ -39,6 +39,12 @@ def crash(path, rdata=None):
         os.kill(os.getpid(), signal.SIGKILL)
     return {"ok": 1}
 
+opened = open("mod.py")
+
+def of_opened(path, rdata=None):
+    opened.seek(0)
+    return {"size": len(opened.read()), "pid": os.getpid()}
+
 def unpicklable(path, rdata=None):
     return {"f": (lambda: 5) if rdata.get("n") in (20, 30) else None}
 
@@ -172,6 +178,18 @@ def test_what_a_fork_died_of_is_read_by_a_process_of_its_own(run, folder, names)
     else:
         assert died == {"21": ["ProcessDied: the process that read this directory ended"]}
         assert fine == COUNT - 1
+
+
+def test_what_fails_in_a_fork_only_is_read_here(run, folder):
+    """Forks do not have the files that this process has open: they would move its position."""
+    code = """
+        made = rows(mod.of_opened)
+        print(json.dumps([len(forks), [row.values["size"] for row in made],
+                          {row.values["pid"] for row in made} == {os.getpid()}]))
+    """
+    (forks, sizes, here), _ = run(code)
+    assert (forks, here) == (2, True)
+    assert sizes == [len((folder / "mod.py").read_text())] * COUNT
 
 
 @pytest.mark.parametrize("scraper", ["unpicklable", "unreadable"])

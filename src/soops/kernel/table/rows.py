@@ -17,7 +17,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from soops.kernel.app import App
@@ -134,8 +134,7 @@ class Rows:
         fair = len(directories) // (8 * (count + 1))  # none is to wait long for the last one
         size = max(1, min(CHUNK, fair), -(-len(directories) // MOST_PIECES))
         self._chunks = [directories[i : i + size] for i in range(0, len(directories), size)]
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         self._forks = self._stack.enter_context(
             Forks(self._work, len(self._chunks), count, ahead=AHEAD)
         )
@@ -143,8 +142,7 @@ class Rows:
     def _work(self, number: int) -> bytes:
         """Read a chunk in a fork; return its rows, or nothing when they cannot be sent."""
         rows = self._here(self._chunks[number])
-        sys.stdout.flush()  # what scrapers print
-        sys.stderr.flush()
+        _flush()
         try:
             return pickle.dumps(list(map(_plain, rows)), pickle.HIGHEST_PROTOCOL)
         except Exception:  # whatever a scraper returned
@@ -160,12 +158,17 @@ class Rows:
                 number += 1
 
     def _received(self, chunk: Sequence[str], sent: bytes | None, undone: bool) -> list[ScoopedRow]:
-        """Return the rows of a chunk that forks did, or left to this process, or died of."""
+        """Return the rows of a chunk that forks did, or left to this process, or died of.
+
+        What failed in a fork is read again: a file that the module of a scraper has opened, say,
+        is not open there.
+        """
         if sent:
             try:
-                return list(map(_row_of, pickle.loads(sent)))  # noqa: S301 (our own fork's)
+                rows = list(map(_row_of, pickle.loads(sent)))  # noqa: S301 (our own fork's)
             except Exception:  # what a scraper returned cannot be made anew
-                pass
+                return self._here(chunk)
+            return [self._row(row.directory) if row.errors else row for row in rows]
         chunks = self._by_processes(chunk, self._count) if undone else None
         if chunks is None:
             return self._here(chunk)
@@ -199,6 +202,13 @@ class Rows:
         self._stack.callback(chunks.close)
         next(chunks)  # from here on they read
         return chunks
+
+
+def _flush() -> None:
+    """Write what was printed, so that it is neither written twice nor lost."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
+            stream.flush()
 
 
 def scoop_rows(
