@@ -268,7 +268,7 @@ def test_forks_read_on_while_nobody_takes_their_rows(run, folder):
 
 def test_who_does_not_want_the_rows_ends_the_forks(run):
     code = """
-        what = info(mod.number)
+        what = info(mod.pid)
         found = find_run_directories(["runs"], what)
         held = len(os.listdir("/proc/self/fd"))
         try:
