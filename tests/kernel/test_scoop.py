@@ -519,6 +519,40 @@ def test_an_unguarded_script_is_not_run_again_by_the_processes(tmp_path: Path) -
     assert done.stderr == ""
 
 
+def test_ctrl_c_does_not_end_a_process_that_has_not_begun(tmp_path: Path) -> None:
+    """The driver ends its processes itself; they would only leave their tracebacks."""
+    (tmp_path / "helpers.py").write_text("def log(path, rdata=None):\n    return {'n': 1}\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        "    open('interrupted', 'a').close()\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    for number in range(12):
+        make_runs(tmp_path / "runs", [f"{number:03d}"])
+    code = """
+        import helpers
+        from soops.api import App, ScoopInfo, ScoopItem
+        from soops.kernel.table import directories, rows
+        rows.MIN_PARALLEL, rows.WORTH_PROCESSES = 2, -1.0
+        info = ScoopInfo(items=(ScoopItem(pattern="log.txt", scraper=helpers.log),))
+        found = directories.find_run_directories(["runs"], info)
+        made = list(rows.scoop_rows(found, info, App.create(found=()), 2))
+        print(len(made), sum(row.values["n"] for row in made))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("12 12\n", "")
+    assert (tmp_path / "interrupted").exists()
+
+
 # --- what the record of a run adds --------------------------------------------------------
 
 

@@ -224,8 +224,14 @@ class _MainlessProcess(SpawnProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:
-        with _no_main():
-            return SpawnProcess._Popen(process_obj)
+        # What a process is born with it keeps until it has begun, and so it does not die of
+        # Ctrl-C with a traceback while it is still importing.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with _no_main():
+                return SpawnProcess._Popen(process_obj)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 class _MainlessContext(SpawnContext):
@@ -246,6 +252,7 @@ def _begin() -> None:
     """Leave Ctrl-C to the driver, which ends its workers."""
     if multiprocessing.parent_process() is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _find(module: types.ModuleType, qualified_name: str) -> Any:
