@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import subprocess
 import sys
@@ -470,6 +471,19 @@ def test_a_function_that_cannot_be_sent_is_called_here(
     module, directories = study
     rows = list(scoop_rows(directories, info_of(("n.txt", module.closure)), app, 2))
     assert {row.values["pid"] for row in rows} == {os.getpid()}
+
+
+def test_without_a_process_more_all_is_read_here(
+    study: tuple[Any, list[str]], app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: Any) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(workers._MainlessProcess, "_Popen", staticmethod(refuse))
+    module, directories = study
+    rows = list(scoop_rows(directories, info_of(("n.txt", module.log)), app, 2))
+    assert [row.directory for row in rows] == directories
+    assert {row.values["pid"] for row in rows if not row.errors} == {os.getpid()}
 
 
 def test_few_or_quick_directories_start_no_process(

@@ -106,7 +106,8 @@ class Rows:
         if WORTH_FORKS < left <= LONG and may_fork():
             self._fork(rest, min(self._count - 1, MOST_FORKS))
         elif left > WORTH_PROCESSES:  # each with a second of work at least
-            self._by_others = self._by_processes(rest, min(self._count, max(2, int(left))))
+            with suppress(OSError):  # no process more is allowed
+                self._by_others = self._by_processes(rest, min(self._count, max(2, int(left))))
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
