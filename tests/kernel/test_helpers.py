@@ -268,6 +268,30 @@ def test_rows_larger_than_the_pipe_arrive(root, truth):
     assert (rows, problems, files, forks) == (*truth, 2)
 
 
+def test_what_does_not_fit_into_the_pipe_of_numbers_is_done_here(root):
+    """Nothing waits for ever for a user whose new pipes are small."""
+    code = """
+        import fcntl
+        from soops.kernel.values.forks import Forks
+
+        def pipe(real=os.pipe):
+            ends = real()
+            assert fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, 4096) == 4096
+            return ends
+
+        os.pipe = pipe
+        with Forks(lambda number: b"%d" % number, 3000, 2) as working:
+            done = dict(working.pieces())
+        here = sum(sent is None for sent in done.values())
+        print(json.dumps([
+            sorted(done) == list(range(3000)),
+            all(sent is None or int(sent) == number for number, sent in done.items()),
+            3000 - 1024 <= here, not working.undone, len(forks),
+        ]))
+    """
+    assert run(root, code) == [True, True, True, True, 2]
+
+
 def test_helpers_do_not_outlive_a_killed_driver(root):
     code = """
         import signal

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import select
 import signal
@@ -26,6 +27,8 @@ MOST_PIECES = 8192
 PIPE = 1 << 20
 
 _NUMBER = struct.Struct("<I")
+#: Numbers that are written as a whole, or not at all.
+_PAGE = select.PIPE_BUF // _NUMBER.size
 _HEAD = struct.Struct("<II")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -64,8 +67,16 @@ class Forks:
         self._received: dict[int, bytearray] = {}
         self._pids: list[int] = []
         self._jobs, entry = os.pipe()
-        os.write(entry, b"".join(map(_NUMBER.pack, self._left)))
+        # Of a user who has very many pipes a new one holds a page only: forks get what fits.
+        os.set_blocking(entry, False)
+        fits = 0
+        with contextlib.suppress(BlockingIOError):
+            for start in range(0, pieces, _PAGE):
+                page = range(start, min(start + _PAGE, pieces))
+                os.write(entry, b"".join(map(_NUMBER.pack, page)))
+                fits = page.stop
         os.close(entry)
+        self._others = range(fits, pieces)
 
     def __enter__(self) -> Forks:
         try:
@@ -113,8 +124,7 @@ class Forks:
 
         Pieces that a fork left undone come last, after all others.
         """
-        while taken := os.read(self._jobs, _NUMBER.size):
-            (number,) = _NUMBER.unpack(taken)
+        for number in itertools.chain(self._numbers(), self._others):
             del self._left[number]
             yield number, None
             for end in self._received:
@@ -125,6 +135,10 @@ class Forks:
         self.undone.update(self._left)
         while self._left:
             yield self._left.popitem()
+
+    def _numbers(self) -> Iterator[int]:
+        while taken := os.read(self._jobs, _NUMBER.size):
+            yield from _NUMBER.unpack(taken)
 
     def _sent(self, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield what a fork has sent: what is there, or all."""
