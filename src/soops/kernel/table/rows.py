@@ -191,18 +191,20 @@ class Rows:
             if sent is None:
                 return None
             calls.append((item, sent))
-        plain = [(dataclasses.replace(item, scraper="", source=None), sent) for item, sent in calls]
+        sendable = [
+            (dataclasses.replace(item, scraper="", source=None), sent) for item, sent in calls
+        ]
         size = max(1, min(128, len(directories) // (4 * count)))
         chunks = workers.map_chunks(
-            functools.partial(_scoop_chunk, plain),
+            functools.partial(_scoop_chunk, sendable),
             (directories[i : i + size] for i in range(0, len(directories), size)),
             count,
-            here=self._here,
-            lost=functools.partial(_lost_row, self._info),
+            here=lambda chunk: list(map(_plain, self._here(chunk))),
+            lost=lambda directory: _plain(_lost_row(self._info, directory)),
         )
         self._stack.callback(chunks.close)
         next(chunks)  # from here on they read
-        return chunks
+        return (list(map(_row_of, plain)) for plain in chunks)
 
 
 def _flush() -> None:
@@ -260,13 +262,15 @@ _fields_of = operator.attrgetter(*_FIELDS)
 _file_fields_of = operator.attrgetter(*_FILE_FIELDS)
 
 
-def _scoop_chunk(calls: Sequence[tuple[ScoopItem, Any]], chunk: Sequence[str]) -> list[ScoopedRow]:
-    """Do the work of one chunk in a worker process."""
+def _scoop_chunk(
+    calls: Sequence[tuple[ScoopItem, Any]], chunk: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Do the work of one chunk in a worker process; return plain rows."""
     from soops.kernel.table import workers
 
     items = tuple(dataclasses.replace(item, scraper=workers.restore(sent)) for item, sent in calls)
     info = ScoopInfo(items=items)
-    return [scoop_directory(directory, info, _no_name) for directory in chunk]
+    return [_plain(scoop_directory(directory, info, _no_name)) for directory in chunk]
 
 
 def _no_name(name: str) -> Callable[..., Any]:
