@@ -190,13 +190,10 @@ class Rows:
             sent = workers.send(self._scrapers[function] if isinstance(function, str) else function)
             if sent is None:
                 return None
-            calls.append((item, sent))
-        sendable = [
-            (dataclasses.replace(item, scraper="", source=None), sent) for item, sent in calls
-        ]
+            calls.append((dataclasses.replace(item, scraper="", source=None), sent))
         size = max(1, min(128, len(directories) // (4 * count)))
         chunks = workers.map_chunks(
-            functools.partial(_scoop_chunk, sendable),
+            functools.partial(_scoop_chunk, calls),
             (directories[i : i + size] for i in range(0, len(directories), size)),
             count,
             here=lambda chunk: list(map(_plain, self._here(chunk))),
