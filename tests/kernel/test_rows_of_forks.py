@@ -180,6 +180,23 @@ def test_what_a_fork_died_of_is_read_by_a_process_of_its_own(run, folder, names)
         assert fine == COUNT - 1
 
 
+def test_what_a_fork_died_of_is_read_here_where_no_process_may_be_started(run, folder):
+    code = """
+        from soops.kernel.table import workers
+
+        def refuse(process):
+            raise BlockingIOError("Resource temporarily unavailable")
+
+        workers._MainlessProcess._Popen = staticmethod(refuse)
+        os.environ["DRIVER"] = str(os.getpid())
+        made = rows(mod.number, mod.crash)
+        print(json.dumps([len(forks), sum(row.values.get("ok", 0) for row in made)]))
+    """
+    found, _ = run(code)
+    (folder / "dying").unlink()
+    assert found == [2, COUNT]
+
+
 def test_what_fails_in_a_fork_only_is_read_here(run, folder):
     """Forks do not have the files that this process has open: they would move its position."""
     code = """

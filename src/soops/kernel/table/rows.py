@@ -106,8 +106,7 @@ class Rows:
         if WORTH_FORKS < left <= LONG and may_fork():
             self._fork(rest, min(self._count - 1, MOST_FORKS))
         elif left > WORTH_PROCESSES:  # each with a second of work at least
-            with suppress(OSError):  # no process more is allowed
-                self._by_others = self._by_processes(rest, min(self._count, max(2, int(left))))
+            self._by_others = self._by_processes(rest, min(self._count, max(2, int(left))))
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
@@ -200,7 +199,10 @@ class Rows:
             lost=lambda directory: _plain(_lost_row(self._info, directory)),
         )
         self._stack.callback(chunks.close)
-        next(chunks)  # from here on they read
+        try:
+            next(chunks)  # from here on they read
+        except OSError:  # no process more is allowed
+            return None
         return (list(map(_row_of, plain)) for plain in chunks)
 
 
