@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import soops
-from soops.api import App, RunFunctionSpec, RunnerSpec, Slot, StudyError, hookimpl
+from soops.api import App, RunFunctionSpec, RunnerError, RunnerSpec, Slot, StudyError, hookimpl
 from soops_builtin.runners.inline import InlineRunner
 
 MODULE = """
@@ -97,3 +97,14 @@ def test_and_is_closed_when_the_study_cannot_begin(run, told, tmp_path):
     with pytest.raises(StudyError):
         run()
     assert told == [(Slot.LAUNCH, 3), "closed"]
+
+
+def test_one_that_breaks_then_is_named_and_nothing_is_written(run, told, monkeypatch, tmp_path):
+    def broken(runner, launch, jobs):
+        raise LookupError("no room")
+
+    monkeypatch.setattr(Attentive, "expect", broken)
+    with pytest.raises(RunnerError, match="the runner 'attentive' broke: LookupError: no room"):
+        run()
+    assert told == ["closed"]
+    assert not (tmp_path / "runs").exists()

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from soops.kernel.app import App
-from soops.kernel.errors import UsageError
+from soops.kernel.errors import RunnerError, SoopsError, UsageError
 from soops.kernel.plugging.interfaces import Runner
 from soops.kernel.records.lock import STATE_DIR
 from soops.kernel.runs.jobs import LAUNCH
@@ -91,13 +91,28 @@ def one_pass(
 
 
 def _announce(app: App, prepared: Prepared, runner: Runner) -> None:
-    """Tell the runner of the jobs to come, where no run of old can make them needless."""
+    """Tell the runner of the jobs to come, where no run of old can make them needless.
+
+    Raises
+    ------
+    RunnerError
+        When it breaks.
+    """
     expect: Any = getattr(runner, "expect", None)
     launch = app.registry("run function").get(prepared.options.run_function).launch
     if expect is None or launch is None or os.path.lexists(prepared.run.root / STATE_DIR):
         return
-    if prepared.sets is None:
+    if prepared.sets is not None:
+        return
+    try:
         expect(launch or LAUNCH, len(prepared.space))
+    except SoopsError:
+        raise
+    except Exception as exc:  # a stranger's code
+        raise RunnerError(
+            f"the runner {prepared.options.runner!r} broke: {type(exc).__name__}: {exc}",
+            hint="nothing was run or written",
+        ) from exc
 
 
 def _say(options: RunOptions) -> Callable[[str], None]:
