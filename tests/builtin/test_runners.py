@@ -98,6 +98,17 @@ class TestLocal(RunnerContract):
         ended = self.collect(runner, list(runner.submit(jobs)))
         assert {outcome.returncode for outcome in ended.values()} == {5}
 
+    def test_what_runs_is_not_ended_for_a_new_environment(self, runner, make_job, monkeypatch):
+        """A runner may be told of jobs again."""
+        job = make_job("while [ ! -e gate ]; do sleep 0.01; done; exit 4", launch=Slot.LAUNCH)
+        (running,) = runner.submit([job])
+        runner.expect(Slot.LAUNCH, 2)
+        monkeypatch.setenv("LATE", "5")
+        (token,) = runner.submit([make_job("exit $LATE", launch=Slot.LAUNCH)])
+        assert self.collect(runner, [token])[token].returncode == 5
+        Path(job.directory, "gate").touch()
+        assert self.collect(runner, [running])[running].returncode == 4
+
     def test_what_is_queued_is_not_told_to_run(self, runner, make_job):
         """The first Ctrl-C takes back what is queued, and waits for what runs."""
         jobs = [make_job("while [ ! -e gate ]; do sleep 0.01; done") for _ in range(4)]

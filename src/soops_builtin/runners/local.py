@@ -236,7 +236,7 @@ class LocalRunner:
     def _start_anew_unless(self, same: bool) -> None:
         """Let go of slots that were started early, and gave runs an old environment."""
         self._environment = None
-        for slot in [] if same else list(self._slots):
+        for slot in [] if same else [slot for slot in self._slots if not slot.pending]:
             self._drop(slot, slot.fileno())
             slot.close()
 
