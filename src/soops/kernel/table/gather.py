@@ -199,6 +199,7 @@ def _new_table(
     say: Say,
     progress: Progress | None,
 ) -> tuple[Scooped, bool, Any]:
+    """Return the table of all directories, that it is new, and the store."""
     if options.reuse or options.update:
         say(f"no stored results in {options.results_path}: scooping")
     info = _with_digests(app, info)

@@ -4,6 +4,9 @@ Anyone may import from here; nothing of soops and nothing heavy is imported. The
 modules are the parts of the story: a text becomes a study and parameter sets,
 these become planned runs, jobs, outcomes and records, these rows and a table.
 
+Beside them stand two pieces that any room of the kernel may need, imported by their own names:
+``processors`` says how many there are, ``forks`` shares work with forks of this process.
+
 A module is loaded when a name of it is asked for: a class of values takes as long to make as
 a small module to import, and ``--help`` needs none of them.
 """
